@@ -1,0 +1,313 @@
+//! The writer's side of a worker: plain integers on the worker's own thread.
+//!
+//! An executor calls it for each event and submits now and then. No method may lock, allocate, fail or panic; only the
+//! methods that say so read the clock.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crate::clock::{Clock, saturating_ns};
+use crate::histogram::LocalHistogram;
+use crate::worker::{STOPPED, WorkerMetrics};
+
+/// The right to write one worker's metrics, and its totals not yet published.
+///
+/// The worker's thread owns it. It moves with the worker when the worker changes threads. Making it consumes the
+/// [`WorkerMetrics`], so that a second writer does not compile:
+///
+/// ```compile_fail
+/// use worker_metrics::{Batch, WorkerMetrics};
+///
+/// let metrics = WorkerMetrics::new();
+/// let first = Batch::new(metrics);
+/// let second = Batch::new(metrics); // use of moved value
+/// ```
+///
+/// # When to call what
+///
+/// | event | method |
+/// |---|---|
+/// | the worker found nothing to do | [`about_to_park`](Self::about_to_park), then [`submit`](Self::submit) |
+/// | it woke | [`unparked`](Self::unparked), then [`submit`](Self::submit) |
+/// | around each poll or job | [`start_poll`](Self::start_poll), [`end_poll`](Self::end_poll) |
+/// | every few polls of a worker that does not park | [`submit`](Self::submit) |
+/// | it took tasks of another worker | [`stole`](Self::stole) |
+/// | it put a task onto its own queue | [`scheduled_locally`](Self::scheduled_locally) |
+/// | its own queue was full | [`overflowed`](Self::overflowed) |
+///
+/// The methods with a time read the clock of the block; each has a twin that ends in `_at` for an executor that has the time
+/// already, on the same [`clock`](Self::clock).
+///
+/// Dropping the batch submits what is left and marks the worker as gone: it looks neither busy nor stalled from then on.
+///
+/// **Source**: the events are those of Tokio's `MetricsBatch`. Unlike there, a worker is busy from unpark to park, the search
+/// for work included, and the batch publishes when it last submitted.
+#[derive(Debug)]
+pub struct Batch {
+    metrics: Arc<WorkerMetrics>,
+    clock: Clock,
+    busy_duration_total_ns: u64,
+    park_count: u64,
+    park_unpark_count: u64,
+    noop_count: u64,
+    steal_count: u64,
+    steal_operations: u64,
+    poll_count: u64,
+    local_schedule_count: u64,
+    overflow_count: u64,
+    mean_poll_time_ns: f64,
+    poll_count_on_last_park: u64,
+    /// Up to when, and up to which poll, busy time and mean poll time are reckoned.
+    settled_at_ns: u64,
+    settled_poll_count: u64,
+    idle_duration_total_ns: u64,
+    poll_started_at_ns: u64,
+    poll_count_histogram: Option<LocalHistogram>,
+    schedule_latency_histogram: Option<LocalHistogram>,
+}
+
+/// Weight of one poll in the mean poll time: the `TASK_POLL_TIME_EWMA_ALPHA` of Tokio 1.54's multi-thread scheduler.
+const MEAN_POLL_TIME_ALPHA: f64 = 0.1;
+
+impl Batch {
+    /// Takes the right to write `metrics`; the worker runs from now on.
+    #[must_use]
+    pub fn new(metrics: WorkerMetrics) -> Self {
+        let clock = metrics.clock();
+        Self::new_at(metrics, clock.now_ns())
+    }
+
+    /// [`new`](Self::new) at a given time.
+    #[must_use]
+    pub fn new_at(metrics: WorkerMetrics, now_ns: u64) -> Self {
+        let mut batch = Self {
+            clock: metrics.clock(),
+            busy_duration_total_ns: 0,
+            park_count: 0,
+            park_unpark_count: 0,
+            noop_count: 0,
+            steal_count: 0,
+            steal_operations: 0,
+            poll_count: 0,
+            local_schedule_count: 0,
+            overflow_count: 0,
+            mean_poll_time_ns: 0.0,
+            poll_count_on_last_park: 0,
+            settled_at_ns: now_ns,
+            settled_poll_count: 0,
+            idle_duration_total_ns: now_ns,
+            poll_started_at_ns: now_ns,
+            poll_count_histogram: metrics.poll_count_histogram().map(|to| LocalHistogram::new(to.scale())),
+            schedule_latency_histogram: metrics
+                .schedule_latency_histogram()
+                .map(|to| LocalHistogram::new(to.scale())),
+            metrics: Arc::new(metrics),
+        };
+        batch.submit_at(now_ns);
+        batch
+    }
+
+    /// The block that this batch writes, for readers.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<WorkerMetrics> {
+        &self.metrics
+    }
+
+    /// The clock that the `_at` methods expect their times on.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// The worker is about to park: its busy time ends.
+    ///
+    /// Counts a noop where nothing was polled since the last time. Does nothing if the worker is parked already.
+    /// **Cost**: one clock reading.
+    #[inline]
+    pub fn about_to_park(&mut self) {
+        self.about_to_park_at(self.clock.now_ns());
+    }
+
+    /// [`about_to_park`](Self::about_to_park) at a given time.
+    pub fn about_to_park_at(&mut self, now_ns: u64) {
+        // Parks and unparks must alternate: one reported twice would turn the parity round for good.
+        if !self.is_running() {
+            return;
+        }
+        self.settle(now_ns);
+        self.park_count += 1;
+        self.park_unpark_count += 1;
+        if self.poll_count_on_last_park == self.poll_count {
+            self.noop_count += 1;
+        }
+        self.poll_count_on_last_park = self.poll_count;
+    }
+
+    /// The worker was unparked: its busy time begins.
+    ///
+    /// Does nothing if the worker runs already. **Cost**: one clock reading.
+    #[inline]
+    pub fn unparked(&mut self) {
+        self.unparked_at(self.clock.now_ns());
+    }
+
+    /// [`unparked`](Self::unparked) at a given time.
+    pub fn unparked_at(&mut self, now_ns: u64) {
+        if self.is_running() {
+            return;
+        }
+        self.park_unpark_count += 1;
+        self.settled_at_ns = now_ns;
+        self.idle_duration_total_ns = now_ns.saturating_sub(self.busy_duration_total_ns);
+    }
+
+    /// A poll begins.
+    ///
+    /// **Cost**: an addition, and one clock reading where the worker keeps the poll histogram.
+    #[inline]
+    pub fn start_poll(&mut self) {
+        self.poll_count += 1;
+        if self.poll_count_histogram.is_some() {
+            self.poll_started_at_ns = self.clock.now_ns();
+        }
+    }
+
+    /// [`start_poll`](Self::start_poll) at a given time.
+    #[inline]
+    pub fn start_poll_at(&mut self, now_ns: u64) {
+        self.poll_count += 1;
+        self.poll_started_at_ns = now_ns;
+    }
+
+    /// The poll that began last ends.
+    ///
+    /// **Cost**: nothing, or one clock reading and one bucket where the worker keeps the poll histogram.
+    #[inline]
+    pub fn end_poll(&mut self) {
+        if self.poll_count_histogram.is_some() {
+            self.end_poll_at(self.clock.now_ns());
+        }
+    }
+
+    /// [`end_poll`](Self::end_poll) at a given time.
+    #[inline]
+    pub fn end_poll_at(&mut self, now_ns: u64) {
+        if let Some(histogram) = &mut self.poll_count_histogram {
+            histogram.measure(now_ns.saturating_sub(self.poll_started_at_ns));
+        }
+    }
+
+    /// The task to be polled had been scheduled for `delay`.
+    ///
+    /// Goes into the schedule-latency histogram, where the worker keeps one.
+    #[inline]
+    pub fn scheduled_for(&mut self, delay: Duration) {
+        if let Some(histogram) = &mut self.schedule_latency_histogram {
+            histogram.measure(saturating_ns(delay));
+        }
+    }
+
+    /// The worker stole `tasks` tasks in one operation.
+    #[inline]
+    pub fn stole(&mut self, tasks: u64) {
+        self.steal_count = self.steal_count.wrapping_add(tasks);
+        self.steal_operations += 1;
+    }
+
+    /// The worker scheduled a task onto its own queue.
+    #[inline]
+    pub fn scheduled_locally(&mut self) {
+        self.local_schedule_count += 1;
+    }
+
+    /// The worker's own queue was full, and tasks went to the global one.
+    #[inline]
+    pub fn overflowed(&mut self) {
+        self.overflow_count += 1;
+    }
+
+    /// Publishes the totals.
+    ///
+    /// Call it after [`about_to_park`](Self::about_to_park), after [`unparked`](Self::unparked), and every few dozen polls of
+    /// a worker that does not park: a worker that does not submit looks blocked.
+    ///
+    /// **Cost**: one clock reading, a relaxed store for each field and each bucket. **Ordering**: `Relaxed`.
+    #[inline]
+    pub fn submit(&mut self) {
+        self.submit_at(self.clock.now_ns());
+    }
+
+    /// [`submit`](Self::submit) at a given time.
+    pub fn submit_at(&mut self, now_ns: u64) {
+        if self.is_running() {
+            self.settle(now_ns);
+        }
+        let to = &*self.metrics;
+        to.busy_duration_total.store(self.busy_duration_total_ns, Relaxed);
+        to.park_count.store(self.park_count, Relaxed);
+        to.noop_count.store(self.noop_count, Relaxed);
+        to.steal_count.store(self.steal_count, Relaxed);
+        to.steal_operations.store(self.steal_operations, Relaxed);
+        to.poll_count.store(self.poll_count, Relaxed);
+        to.mean_poll_time.store(mean_in_ns(self.mean_poll_time_ns), Relaxed);
+        to.local_schedule_count.store(self.local_schedule_count, Relaxed);
+        to.overflow_count.store(self.overflow_count, Relaxed);
+        to.idle_duration_total.store(self.idle_duration_total_ns, Relaxed);
+        to.submitted_at.store(now_ns, Relaxed);
+        to.park_unpark_count.store(self.park_unpark_count, Relaxed);
+        if let (Some(from), Some(to)) = (&self.poll_count_histogram, &to.poll_count_histogram) {
+            from.submit(to);
+        }
+        if let (Some(from), Some(to)) = (&self.schedule_latency_histogram, &to.schedule_latency_histogram) {
+            from.submit(to);
+        }
+    }
+
+    #[inline]
+    fn is_running(&self) -> bool {
+        self.park_unpark_count.is_multiple_of(2)
+    }
+
+    /// Reckons busy time and mean poll time up to `now_ns`.
+    ///
+    /// A batch of n polls moves the mean by 1 - (1 - alpha)^n towards the mean of the batch: Tokio's weighting, which equals n
+    /// single steps with the batch's mean.
+    fn settle(&mut self, now_ns: u64) {
+        let busy_ns = now_ns.saturating_sub(self.settled_at_ns);
+        self.settled_at_ns = self.settled_at_ns.max(now_ns);
+        self.busy_duration_total_ns += busy_ns;
+
+        let polls = self.poll_count - self.settled_poll_count;
+        self.settled_poll_count = self.poll_count;
+        if polls > 0 {
+            let batch_mean_ns = busy_ns as f64 / polls as f64;
+            let first = self.mean_poll_time_ns == 0.0;
+            let rest = if first { 0.0 } else { weight_of_the_past(polls) };
+            self.mean_poll_time_ns = (1.0 - rest) * batch_mean_ns + rest * self.mean_poll_time_ns;
+        }
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.submit();
+        self.metrics.submitted_at.store(STOPPED, Relaxed);
+    }
+}
+
+/// (1 - alpha)^polls.
+fn weight_of_the_past(polls: u64) -> f64 {
+    // After 1,000 polls the past weighs less than 10^-45.
+    i32::try_from(polls.min(1_000)).map_or(0.0, |polls| (1.0 - MEAN_POLL_TIME_ALPHA).powi(polls))
+}
+
+/// Rounds up, so that a mean below one nanosecond does not read as "no poll yet".
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float cast saturates, and the mean is never negative"
+)]
+fn mean_in_ns(mean_poll_time_ns: f64) -> u64 {
+    mean_poll_time_ns.ceil() as u64
+}

@@ -1,0 +1,48 @@
+//! What a worker records beyond its counters.
+
+use crate::histogram::Scale;
+
+/// Which histograms a worker keeps, and on which scale.
+///
+/// Neither is on by default: a histogram takes memory (8 bytes a bucket, twice) and, for the poll times, two readings of the
+/// clock for each poll.
+///
+/// # Examples
+///
+/// ```
+/// use worker_metrics::{Config, WorkerMetrics, histogram::Scale};
+///
+/// let config = Config::new().with_poll_count_histogram(Scale::preset());
+/// assert!(WorkerMetrics::from_config(&config).poll_count_histogram().is_some());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    pub(crate) poll_count_histogram: Option<Scale>,
+    pub(crate) schedule_latency_histogram: Option<Scale>,
+}
+
+impl Config {
+    /// No histograms.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts the polls by their duration.
+    ///
+    /// **Cost**: two clock readings and one bucket for each poll.
+    #[must_use]
+    pub fn with_poll_count_histogram(mut self, scale: Scale) -> Self {
+        self.poll_count_histogram = Some(scale);
+        self
+    }
+
+    /// Counts the schedulings by the delay until the poll.
+    ///
+    /// **Cost**: one bucket for each poll; the executor measures the delay.
+    #[must_use]
+    pub fn with_schedule_latency_histogram(mut self, scale: Scale) -> Self {
+        self.schedule_latency_histogram = Some(scale);
+        self
+    }
+}

@@ -1,0 +1,74 @@
+//! The histogram that readers share.
+//!
+//! Stored into by the worker's local histogram, read by sources. Never added to: its writer knows the totals.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::atomic::AtomicU64;
+
+use super::padded::Padded;
+use super::{HistogramSnapshot, Scale};
+
+/// Totals that one worker publishes and any number of readers load.
+///
+/// **Ordering**: all relaxed. While the worker submits, a reader may see new totals in some buckets and old ones in others;
+/// each alone never goes back.
+#[derive(Debug)]
+pub struct Histogram {
+    scale: Scale,
+    buckets: Padded<AtomicU64>,
+    sum_ns: AtomicU64,
+}
+
+impl Histogram {
+    /// A histogram of zeros.
+    #[must_use]
+    pub fn new(scale: &Scale) -> Self {
+        Self { buckets: Padded::new(scale.buckets()), scale: scale.clone(), sum_ns: AtomicU64::new(0) }
+    }
+
+    /// How values map to the buckets.
+    #[must_use]
+    pub fn scale(&self) -> &Scale {
+        &self.scale
+    }
+
+    /// Values counted in a bucket; `None` where there is no such bucket.
+    #[must_use]
+    pub fn bucket(&self, bucket: usize) -> Option<u64> {
+        self.buckets.as_slice().get(bucket).map(|count| count.load(Relaxed))
+    }
+
+    /// Sum of all measured values.
+    ///
+    /// **Unit**: nanoseconds. Measured, not estimated, and stays at `u64::MAX` when it gets there, after 584 years.
+    #[must_use]
+    pub fn sum_ns(&self) -> u64 {
+        self.sum_ns.load(Relaxed)
+    }
+
+    /// A copy of what the buckets hold now.
+    #[must_use]
+    pub fn snapshot(&self) -> HistogramSnapshot {
+        let mut snapshot = HistogramSnapshot::default();
+        self.snapshot_into(&mut snapshot);
+        snapshot
+    }
+
+    /// Copies what the buckets hold now over what `snapshot` held.
+    ///
+    /// **Cost**: one load a bucket; allocates nothing when `snapshot` held as many buckets before (test
+    /// `a_snapshot_keeps_its_buffer`).
+    pub fn snapshot_into(&self, snapshot: &mut HistogramSnapshot) {
+        let counts = self.buckets.as_slice().iter().map(|count| count.load(Relaxed));
+        snapshot.fill(&self.scale, counts, Some(self.sum_ns()));
+    }
+
+    /// Replaces the totals.
+    pub(super) fn store(&self, counts: &[u64], sum_ns: u64) {
+        for (shared, &count) in self.buckets.as_slice().iter().zip(counts) {
+            shared.store(count, Relaxed);
+        }
+        self.sum_ns.store(sum_ns, Relaxed);
+    }
+}

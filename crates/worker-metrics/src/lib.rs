@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+mod atomic;
+mod batch;
+pub mod catalogue;
+mod clock;
+mod config;
+pub mod histogram;
+mod namespace;
+mod pool;
+mod pool_metrics;
+mod snapshot;
+mod source;
+mod worker;
+
+pub use batch::Batch;
+pub use catalogue::Definition;
+pub use clock::Clock;
+pub use config::Config;
+pub use namespace::{Attribute, Namespace, NamespaceError};
+pub use pool::{Pool, PoolBuilder, PoolError};
+pub use pool_metrics::PoolMetrics;
+pub use snapshot::{Snapshot, WorkerSnapshot, WorkerState};
+pub use source::{Coverage, Identity, Row, Source};
+pub use worker::WorkerMetrics;

@@ -1,0 +1,160 @@
+//! What a source knew at one moment.
+//!
+//! A [`Source`](crate::Source) fills it, an exporter reads it. Plain data: it knows neither who filled it nor where it goes.
+
+use std::time::Duration;
+
+use crate::histogram::HistogramSnapshot;
+
+/// The values of one runtime or pool at one moment.
+///
+/// A value that the source does not know is `None` and is not exported. Filling a snapshot that was filled before allocates
+/// nothing, so keep it (test `collecting_a_pool_again_allocates_nothing`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// Live tasks.
+    pub alive_task_count: Option<u64>,
+    /// Tasks spawned so far.
+    pub spawned_task_count: Option<u64>,
+    /// Tasks scheduled from outside the runtime so far.
+    pub remote_schedule_count: Option<u64>,
+    /// Times a task was made to yield so far.
+    pub forced_yield_count: Option<u64>,
+    /// Length of the global queue.
+    pub global_queue_depth: Option<u64>,
+    /// Threads of the blocking pool.
+    pub blocking_thread_count: Option<u64>,
+    /// Threads of the blocking pool that wait for a task.
+    pub idle_blocking_thread_count: Option<u64>,
+    /// Tasks that wait for a thread of the blocking pool.
+    pub blocking_queue_depth: Option<u64>,
+    /// File descriptors registered with the I/O driver so far.
+    pub io_driver_fd_registered_count: Option<u64>,
+    /// File descriptors deregistered from the I/O driver so far.
+    pub io_driver_fd_deregistered_count: Option<u64>,
+    /// Ready events that the I/O driver processed so far.
+    pub io_driver_ready_count: Option<u64>,
+    workers: Vec<WorkerSnapshot>,
+    histograms: bool,
+}
+
+/// The values of one worker at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WorkerSnapshot {
+    /// What the worker is doing.
+    pub state: Option<WorkerState>,
+    /// Time spent working so far, the run that has not ended included.
+    pub busy_duration: Option<Duration>,
+    /// Time for which the worker has run without publishing anything.
+    pub progress_age: Option<Duration>,
+    /// Times it parked.
+    pub park_count: Option<u64>,
+    /// Times it unparked.
+    pub unpark_count: Option<u64>,
+    /// Times it woke and parked again without polling anything.
+    pub noop_count: Option<u64>,
+    /// Tasks it stole.
+    pub steal_count: Option<u64>,
+    /// Times it stole.
+    pub steal_operations: Option<u64>,
+    /// Task polls.
+    pub poll_count: Option<u64>,
+    /// Moving average of the poll time.
+    pub mean_poll_time: Option<Duration>,
+    /// Tasks it scheduled onto its own queue.
+    pub local_schedule_count: Option<u64>,
+    /// Times its own queue overflowed.
+    pub overflow_count: Option<u64>,
+    /// Length of its own queue.
+    pub local_queue_depth: Option<u64>,
+    /// Polls by duration; without buckets where unknown.
+    pub poll_count_histogram: HistogramSnapshot,
+    /// Schedulings by the delay until the poll; without buckets where unknown.
+    pub schedule_latency_histogram: HistogramSnapshot,
+}
+
+/// What a worker is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerState {
+    /// It processes tasks, or looks for one.
+    Busy,
+    /// It is parked, or gone.
+    Idle,
+    /// It is not parked, and has published no progress for at least the stall threshold.
+    Stalled,
+}
+
+impl WorkerState {
+    /// The state of a worker by the two numbers that tell it.
+    #[must_use]
+    pub fn of(running: bool, progress_age: Duration, stall_threshold: Duration) -> Self {
+        match running {
+            false => Self::Idle,
+            true if progress_age >= stall_threshold => Self::Stalled,
+            true => Self::Busy,
+        }
+    }
+}
+
+impl Snapshot {
+    /// An empty snapshot, for a source to fill with everything but histograms.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty snapshot, for a source to fill with histograms too.
+    ///
+    /// **Cost**: a source copies every bucket of every worker at each collection.
+    #[must_use]
+    pub fn with_histograms() -> Self {
+        Self { histograms: true, ..Self::default() }
+    }
+
+    /// Whether a source shall fill the histograms.
+    #[must_use]
+    pub fn wants_histograms(&self) -> bool {
+        self.histograms
+    }
+
+    /// The workers, in the order of their index.
+    #[must_use]
+    pub fn workers(&self) -> &[WorkerSnapshot] {
+        &self.workers
+    }
+
+    /// Forgets every value, and makes room for `workers` workers: how a source begins to fill.
+    ///
+    /// Buffers are kept; nothing is allocated if the snapshot held as many workers before.
+    pub fn begin(&mut self, workers: usize) -> &mut [WorkerSnapshot] {
+        let mut kept = std::mem::take(&mut self.workers);
+        kept.resize_with(workers, WorkerSnapshot::default);
+        for worker in &mut kept {
+            worker.clear();
+        }
+        *self = Self { workers: kept, histograms: self.histograms, ..Self::default() };
+        &mut self.workers
+    }
+
+    /// How many workers are in `state`.
+    ///
+    /// **Absent when** the source does not know the states.
+    #[must_use]
+    pub fn workers_in(&self, state: WorkerState) -> Option<u64> {
+        let known = self.workers.iter().filter_map(|worker| worker.state);
+        let (all, matching) =
+            known.fold((0, 0), |(all, matching), known| (all + 1, matching + u64::from(known == state)));
+        (all > 0).then_some(matching)
+    }
+}
+
+impl WorkerSnapshot {
+    /// Forgets every value and keeps the buffers of the histograms.
+    fn clear(&mut self) {
+        let mut poll_count_histogram = std::mem::take(&mut self.poll_count_histogram);
+        let mut schedule_latency_histogram = std::mem::take(&mut self.schedule_latency_histogram);
+        poll_count_histogram.clear();
+        schedule_latency_histogram.clear();
+        *self = Self { poll_count_histogram, schedule_latency_histogram, ..Self::default() };
+    }
+}

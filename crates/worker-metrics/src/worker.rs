@@ -1,0 +1,273 @@
+//! The shared block of one worker.
+//!
+//! A [`Batch`](crate::Batch) stores into it, collectors load from it at any time. Nothing here may make the worker wait.
+
+use std::mem::{align_of, offset_of, size_of};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::thread::ThreadId;
+use std::time::Duration;
+
+use crate::atomic::AtomicU64;
+use crate::histogram::Histogram;
+use crate::{Clock, Config};
+
+/// What one worker has done so far: relaxed atomics with one writer and any number of readers.
+///
+/// The writer is the [`Batch`](crate::Batch) that takes the block; until then everything is 0. The block is aligned to 128
+/// bytes and what the worker writes fills its first 128, so that two workers never write to one cache line, nor to the two
+/// lines that Intel's adjacent-line prefetcher fetches together (the reason for 128, as in Tokio and crossbeam-utils).
+///
+/// **Ordering**: every access is `Relaxed`. Each value is right by itself and never goes backwards; two values may come from
+/// two neighbouring submits.
+///
+/// **Source**: the fields, their names and their meaning are those of Tokio's `runtime::metrics::WorkerMetrics`.
+///
+/// # Examples
+///
+/// ```
+/// use worker_metrics::{Batch, WorkerMetrics};
+///
+/// let mut batch = Batch::new(WorkerMetrics::new());
+/// let metrics = batch.metrics().clone(); // for the readers
+/// batch.about_to_park();
+/// assert_eq!(metrics.park_count(), 0); // nothing is published yet
+/// batch.submit();
+/// assert_eq!(metrics.park_count(), 1);
+/// ```
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub struct WorkerMetrics {
+    pub(crate) busy_duration_total: AtomicU64,
+    pub(crate) park_count: AtomicU64,
+    pub(crate) park_unpark_count: AtomicU64,
+    pub(crate) noop_count: AtomicU64,
+    pub(crate) steal_count: AtomicU64,
+    pub(crate) steal_operations: AtomicU64,
+    pub(crate) poll_count: AtomicU64,
+    pub(crate) mean_poll_time: AtomicU64,
+    pub(crate) local_schedule_count: AtomicU64,
+    pub(crate) overflow_count: AtomicU64,
+    /// The time on the clock less the busy time, as of the last unpark: constant for as long as the worker runs, so that
+    /// `now - idle_duration_total` is its busy time at any moment of the run, from one word.
+    pub(crate) idle_duration_total: AtomicU64,
+    /// When the batch was last submitted; [`STOPPED`] once it is gone.
+    pub(crate) submitted_at: AtomicU64,
+    queue_depth: AtomicUsize,
+    pub(crate) poll_count_histogram: Option<Box<Histogram>>,
+    pub(crate) schedule_latency_histogram: Option<Box<Histogram>>,
+    cold: Cold,
+}
+
+/// What is written a few times in the life of a worker, or never: on lines of its own.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Cold {
+    thread_id: Mutex<Option<ThreadId>>,
+    clock: Clock,
+}
+
+/// `submitted_at` of a worker whose batch was dropped: it runs no more, and must not look stalled.
+pub(crate) const STOPPED: u64 = u64::MAX;
+
+const _: () = assert!(align_of::<WorkerMetrics>() == 128);
+const _: () = assert!(size_of::<WorkerMetrics>() == 256);
+const _: () = assert!(offset_of!(WorkerMetrics, cold) == 128);
+
+impl WorkerMetrics {
+    /// A block of zeros without histograms, on a clock of its own.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::from_config(&Config::new())
+    }
+
+    /// A block of zeros with the histograms of `config`, on a clock of its own.
+    #[must_use]
+    pub fn from_config(config: &Config) -> Self {
+        Self::on_clock(config, Clock::new())
+    }
+
+    /// A block of zeros on the clock of its pool.
+    pub(crate) fn on_clock(config: &Config, clock: Clock) -> Self {
+        let histogram = |scale: &Option<_>| scale.as_ref().map(|scale| Box::new(Histogram::new(scale)));
+        Self {
+            busy_duration_total: AtomicU64::new(0),
+            park_count: AtomicU64::new(0),
+            park_unpark_count: AtomicU64::new(0),
+            noop_count: AtomicU64::new(0),
+            steal_count: AtomicU64::new(0),
+            steal_operations: AtomicU64::new(0),
+            poll_count: AtomicU64::new(0),
+            mean_poll_time: AtomicU64::new(0),
+            local_schedule_count: AtomicU64::new(0),
+            overflow_count: AtomicU64::new(0),
+            idle_duration_total: AtomicU64::new(0),
+            submitted_at: AtomicU64::new(STOPPED),
+            queue_depth: AtomicUsize::new(0),
+            poll_count_histogram: histogram(&config.poll_count_histogram),
+            schedule_latency_histogram: histogram(&config.schedule_latency_histogram),
+            cold: Cold { thread_id: Mutex::new(None), clock },
+        }
+    }
+
+    /// Sets the length of the local queue.
+    ///
+    /// **Unit**: tasks. **Cost**: one relaxed store; call it wherever the queue changes, or before each submit.
+    #[inline]
+    pub fn set_queue_depth(&self, len: usize) {
+        self.queue_depth.store(len, Relaxed);
+    }
+
+    /// Notes the thread that runs the worker from now on.
+    ///
+    /// A worker is not a thread: call it when the worker starts and whenever it moves to another thread.
+    ///
+    /// **Cost**: a mutex, on a cache line of its own. Not for a hot path.
+    pub fn set_thread_id(&self, thread_id: ThreadId) {
+        *self.cold.thread_id.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread_id);
+    }
+
+    /// The length of the local queue, as last set.
+    ///
+    /// **Unit**: tasks.
+    #[must_use]
+    pub fn queue_depth(&self) -> usize {
+        self.queue_depth.load(Relaxed)
+    }
+
+    /// The thread that runs the worker now.
+    ///
+    /// **Absent when** it was never set.
+    #[must_use]
+    pub fn thread_id(&self) -> Option<ThreadId> {
+        *self.cold.thread_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The clock that the times of this worker are measured on.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.cold.clock
+    }
+
+    /// Time that the worker spent working, against parked, up to the last submit.
+    ///
+    /// **Increases when** a batch is submitted. For the value at this moment see
+    /// [`live_busy_duration`](Self::live_busy_duration).
+    #[must_use]
+    pub fn busy_duration_total(&self) -> Duration {
+        Duration::from_nanos(self.busy_duration_total.load(Relaxed))
+    }
+
+    /// Number of times the worker parked.
+    #[must_use]
+    pub fn park_count(&self) -> u64 {
+        self.park_count.load(Relaxed)
+    }
+
+    /// Number of times the worker parked plus number of times it unparked: even while it runs, odd while it is parked.
+    #[must_use]
+    pub fn park_unpark_count(&self) -> u64 {
+        self.park_unpark_count.load(Relaxed)
+    }
+
+    /// Number of times the worker woke and parked again without polling anything.
+    #[must_use]
+    pub fn noop_count(&self) -> u64 {
+        self.noop_count.load(Relaxed)
+    }
+
+    /// Number of tasks the worker stole from others.
+    ///
+    /// **Unit**: tasks.
+    #[must_use]
+    pub fn steal_count(&self) -> u64 {
+        self.steal_count.load(Relaxed)
+    }
+
+    /// Number of times the worker stole, however many tasks each time.
+    #[must_use]
+    pub fn steal_operations(&self) -> u64 {
+        self.steal_operations.load(Relaxed)
+    }
+
+    /// Number of task polls.
+    #[must_use]
+    pub fn poll_count(&self) -> u64 {
+        self.poll_count.load(Relaxed)
+    }
+
+    /// Exponentially weighted moving average of the poll time.
+    ///
+    /// **Absent when** the worker has polled nothing yet. [`Batch`](crate::Batch) says how it is weighted.
+    #[must_use]
+    pub fn mean_poll_time(&self) -> Option<Duration> {
+        let mean_ns = self.mean_poll_time.load(Relaxed);
+        (mean_ns > 0).then(|| Duration::from_nanos(mean_ns))
+    }
+
+    /// Number of tasks scheduled onto the worker's own queue.
+    #[must_use]
+    pub fn local_schedule_count(&self) -> u64 {
+        self.local_schedule_count.load(Relaxed)
+    }
+
+    /// Number of times the local queue overflowed into the global one.
+    #[must_use]
+    pub fn overflow_count(&self) -> u64 {
+        self.overflow_count.load(Relaxed)
+    }
+
+    /// Polls by duration.
+    ///
+    /// **Absent when** the [`Config`] does not name it.
+    #[must_use]
+    pub fn poll_count_histogram(&self) -> Option<&Histogram> {
+        self.poll_count_histogram.as_deref()
+    }
+
+    /// Schedulings by the delay until the poll.
+    ///
+    /// **Absent when** the [`Config`] does not name it.
+    #[must_use]
+    pub fn schedule_latency_histogram(&self) -> Option<&Histogram> {
+        self.schedule_latency_histogram.as_deref()
+    }
+
+    /// Time that the worker spent working up to `now_ns`, also while it works.
+    ///
+    /// It is [`busy_duration_total`](Self::busy_duration_total) while the worker is parked, and grows with the clock while it
+    /// runs, though one poll may block and nothing be submitted for minutes. `now_ns` is a reading of
+    /// [`clock`](Self::clock), taken before the call. Held by the test `a_blocked_worker_is_busy_while_it_blocks`.
+    #[must_use]
+    pub fn live_busy_duration(&self, now_ns: u64) -> Duration {
+        let submitted = self.busy_duration_total.load(Relaxed);
+        if !self.is_running() {
+            return Duration::from_nanos(submitted);
+        }
+        let live = now_ns.saturating_sub(self.idle_duration_total.load(Relaxed));
+        Duration::from_nanos(submitted.max(live))
+    }
+
+    /// Time for which the worker has run at `now_ns` without submitting anything; 0 while it is parked.
+    ///
+    /// A saturated worker submits every few polls, so that a large age means one poll that does not return.
+    #[must_use]
+    pub fn progress_age(&self, now_ns: u64) -> Duration {
+        if !self.is_running() {
+            return Duration::ZERO;
+        }
+        Duration::from_nanos(now_ns.saturating_sub(self.submitted_at.load(Relaxed)))
+    }
+
+    /// Whether the worker is neither parked nor gone, as of the last submit.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.park_unpark_count.load(Relaxed).is_multiple_of(2) && self.submitted_at.load(Relaxed) != STOPPED
+    }
+}
+
+impl Default for WorkerMetrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,80 @@
+use std::collections::HashSet;
+
+use worker_metrics::catalogue::{CATALOGUE, Definition, Instrument, Level, Reading};
+
+#[test]
+fn names_are_unique_and_well_formed() {
+    let mut seen = HashSet::new();
+    for definition in CATALOGUE {
+        assert!(seen.insert(definition.suffix), "{} stands twice", definition.suffix);
+        for part in definition.suffix.split('.') {
+            assert!(!part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{part}");
+        }
+        assert!(!definition.suffix.ends_with("total"));
+        assert!(!definition.suffix.contains("seconds"));
+    }
+    assert_eq!(seen.len(), 26);
+}
+
+#[test]
+fn no_name_is_the_namespace_of_another() {
+    for one in CATALOGUE {
+        for other in CATALOGUE {
+            assert!(
+                !other.suffix.starts_with(&format!("{}.", one.suffix)),
+                "{} {}",
+                one.suffix,
+                other.suffix
+            );
+        }
+    }
+}
+
+#[test]
+fn times_are_in_seconds_and_counts_in_braces() {
+    for Definition { suffix, unit, reading, .. } in CATALOGUE {
+        match reading {
+            Reading::WorkerTime { .. } | Reading::WorkerHistogram(_) => assert_eq!(*unit, "s", "{suffix}"),
+            _ => assert!(unit.starts_with('{') && unit.ends_with('}'), "{suffix}: {unit}"),
+        }
+    }
+}
+
+#[test]
+fn descriptions_are_one_sentence() {
+    for definition in CATALOGUE {
+        assert!(definition.description.ends_with('.'), "{}", definition.suffix);
+        assert_eq!(definition.description.matches('.').count(), 1, "{}", definition.suffix);
+    }
+}
+
+#[test]
+fn every_row_has_an_instrument() {
+    for Definition { suffix, instrument, reading, .. } in CATALOGUE {
+        let times = matches!(reading, Reading::WorkerTime { .. });
+        let histogram = matches!(reading, Reading::WorkerHistogram(_));
+        match instrument {
+            Instrument::Counter => assert!(!histogram, "{suffix}"),
+            Instrument::UpDownCounter => assert!(!histogram && !times, "{suffix}"),
+            Instrument::Gauge => assert!(times, "{suffix}"),
+            Instrument::Histogram => assert!(histogram, "{suffix}"),
+        }
+    }
+}
+
+#[test]
+fn metrics_of_workers_speak_of_workers_and_histograms_of_tasks() {
+    for definition in CATALOGUE {
+        let name = definition.suffix;
+        let of_worker = definition.level() == Level::Worker;
+        let expected = (name.starts_with("worker.") && name != "worker.count")
+            || definition.instrument == Instrument::Histogram;
+        assert_eq!(of_worker, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_definition_is_found_by_its_name() {
+    assert_eq!(Definition::find("worker.parks").unwrap().unit, "{park}");
+    assert!(Definition::find("worker.park").is_none());
+}
