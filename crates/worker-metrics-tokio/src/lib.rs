@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod builder;
+mod gate;
+mod progress;
+mod rows;
+mod runtime;
+mod stable;
+mod unstable;
+
+pub use builder::RuntimeBuilderExt;
+pub use gate::Gate;
+pub use runtime::{NoRuntimeError, TokioRuntime, ZeroStallThresholdError};

@@ -1,0 +1,168 @@
+//! What Tokio tells with `--cfg tokio_unstable` alone: the only file that knows the cfg.
+//!
+//! Called at each collection. Where the cfg, a feature or the target lacks, each function leaves its values as they are, and
+//! the constants say so.
+
+use tokio::runtime::{Builder, RuntimeMetrics};
+use worker_metrics::Snapshot;
+use worker_metrics::histogram::Scale;
+
+/// Whether this build has Tokio's unstable metrics at all.
+pub(crate) const ENABLED: bool = cfg!(tokio_unstable);
+/// Whether it has the counters of the I/O driver.
+pub(crate) const IO_DRIVER: bool = cfg!(all(tokio_unstable, feature = "net"));
+/// Whether it has the schedule-latency histogram.
+pub(crate) const SCHEDULE_LATENCY: bool = cfg!(all(tokio_unstable, feature = "schedule-latency"));
+
+/// The scales of the histograms that a runtime keeps, read once: they do not change in its life.
+#[derive(Debug, Default)]
+pub(crate) struct Histograms {
+    pub(crate) poll_time: Option<Scale>,
+    pub(crate) schedule_latency: Option<Scale>,
+}
+
+#[cfg(tokio_unstable)]
+mod filling {
+    use tokio::runtime::HistogramConfiguration;
+    use tokio::runtime::LogHistogram;
+    use worker_metrics::WorkerSnapshot;
+    use worker_metrics::histogram::HistogramSnapshot;
+
+    use super::*;
+
+    impl Histograms {
+        pub(crate) fn of(metrics: &RuntimeMetrics) -> Self {
+            let poll_time = metrics.poll_time_histogram_enabled().then(|| {
+                let buckets = 0..metrics.poll_time_histogram_num_buckets();
+                scale(buckets.map(|bucket| metrics.poll_time_histogram_bucket_range(bucket)))
+            });
+            Self { poll_time: poll_time.flatten(), schedule_latency: schedule_latency_scale(metrics) }
+        }
+    }
+
+    /// A scale of the same buckets. `None` cannot happen with what Tokio builds, and means that the histogram is left out.
+    fn scale(ranges: impl Iterator<Item = std::ops::Range<std::time::Duration>>) -> Option<Scale> {
+        let ends_ns = ranges.map(|range| u64::try_from(range.end.as_nanos()).unwrap_or(u64::MAX));
+        Scale::from_bucket_ends_ns(&ends_ns.collect::<Vec<_>>()).ok()
+    }
+
+    #[cfg(feature = "schedule-latency")]
+    fn schedule_latency_scale(metrics: &RuntimeMetrics) -> Option<Scale> {
+        let buckets = 0..metrics.schedule_latency_histogram_num_buckets();
+        let ranges = buckets.map(|bucket| metrics.schedule_latency_histogram_bucket_range(bucket));
+        metrics.schedule_latency_histogram_enabled().then(|| scale(ranges)).flatten()
+    }
+
+    #[cfg(not(feature = "schedule-latency"))]
+    fn schedule_latency_scale(_: &RuntimeMetrics) -> Option<Scale> {
+        None
+    }
+
+    pub(crate) fn read_runtime(metrics: &RuntimeMetrics, into: &mut Snapshot) {
+        into.blocking_thread_count = Some(metrics.num_blocking_threads() as u64);
+        into.idle_blocking_thread_count = Some(metrics.num_idle_blocking_threads() as u64);
+        into.blocking_queue_depth = Some(metrics.blocking_queue_depth() as u64);
+        #[cfg(target_has_atomic = "64")]
+        {
+            into.spawned_task_count = Some(metrics.spawned_tasks_count());
+            into.remote_schedule_count = Some(metrics.remote_schedule_count());
+            into.forced_yield_count = Some(metrics.budget_forced_yield_count());
+        }
+        #[cfg(all(target_has_atomic = "64", feature = "net"))]
+        {
+            // The deregistered ones first: a descriptor that comes and goes between the two must not make a negative number.
+            into.io_driver_fd_deregistered_count = Some(metrics.io_driver_fd_deregistered_count());
+            into.io_driver_fd_registered_count = Some(metrics.io_driver_fd_registered_count());
+            into.io_driver_ready_count = Some(metrics.io_driver_ready_count());
+        }
+    }
+
+    pub(crate) fn read_worker(
+        metrics: &RuntimeMetrics,
+        worker: usize,
+        multi_thread: bool,
+        into: &mut WorkerSnapshot,
+    ) {
+        into.local_queue_depth = Some(metrics.worker_local_queue_depth(worker) as u64);
+        #[cfg(target_has_atomic = "64")]
+        {
+            into.noop_count = Some(metrics.worker_noop_count(worker));
+            into.poll_count = Some(metrics.worker_poll_count(worker));
+            into.local_schedule_count = Some(metrics.worker_local_schedule_count(worker));
+            if multi_thread {
+                into.steal_count = Some(metrics.worker_steal_count(worker));
+                into.steal_operations = Some(metrics.worker_steal_operations(worker));
+                into.overflow_count = Some(metrics.worker_overflow_count(worker));
+                // Tokio starts the average at a guess and publishes it with the first batch; 0 is "nothing yet".
+                let mean_poll_time = metrics.worker_mean_poll_time(worker);
+                into.mean_poll_time = (!mean_poll_time.is_zero()).then_some(mean_poll_time);
+            }
+        }
+    }
+
+    pub(crate) fn read_histograms(
+        histograms: &Histograms,
+        metrics: &RuntimeMetrics,
+        worker: usize,
+        into: &mut WorkerSnapshot,
+    ) {
+        #[cfg(target_has_atomic = "64")]
+        if let Some(scale) = &histograms.poll_time {
+            fill(&mut into.poll_count_histogram, scale, |bucket| {
+                metrics.poll_time_histogram_bucket_count(worker, bucket)
+            });
+        }
+        #[cfg(feature = "schedule-latency")]
+        if let Some(scale) = &histograms.schedule_latency {
+            fill(&mut into.schedule_latency_histogram, scale, |bucket| {
+                metrics.schedule_latency_histogram_bucket_count(worker, bucket)
+            });
+        }
+    }
+
+    /// Tokio keeps no sum.
+    fn fill(into: &mut HistogramSnapshot, scale: &Scale, count: impl Fn(usize) -> u64) {
+        into.fill(scale, (0..scale.buckets()).map(count), None);
+    }
+
+    pub(crate) fn enable_histograms(builder: &mut Builder) {
+        builder
+            .enable_metrics_poll_time_histogram()
+            .metrics_poll_time_histogram_configuration(HistogramConfiguration::log(preset()));
+        #[cfg(feature = "schedule-latency")]
+        builder
+            .enable_metrics_schedule_latency_histogram()
+            .metrics_schedule_latency_histogram_configuration(HistogramConfiguration::log(preset()));
+    }
+
+    fn preset() -> LogHistogram {
+        LogHistogram::builder()
+            .precision_exact(Scale::PRESET_PRECISION)
+            .min_value(Scale::PRESET_MIN)
+            .max_value(Scale::PRESET_MAX)
+            .build()
+    }
+}
+
+#[cfg(not(tokio_unstable))]
+mod filling {
+    use worker_metrics::WorkerSnapshot;
+
+    use super::*;
+
+    impl Histograms {
+        pub(crate) fn of(_: &RuntimeMetrics) -> Self {
+            Self::default()
+        }
+    }
+
+    pub(crate) fn read_runtime(_: &RuntimeMetrics, _: &mut Snapshot) {}
+
+    pub(crate) fn read_worker(_: &RuntimeMetrics, _: usize, _: bool, _: &mut WorkerSnapshot) {}
+
+    pub(crate) fn read_histograms(_: &Histograms, _: &RuntimeMetrics, _: usize, _: &mut WorkerSnapshot) {}
+
+    pub(crate) fn enable_histograms(_: &mut Builder) {}
+}
+
+pub(crate) use filling::{enable_histograms, read_histograms, read_runtime, read_worker};
