@@ -1,0 +1,114 @@
+//! The attribute sets of one source, built once when it is attached.
+//!
+//! Observing reads them and allocates nothing.
+
+use std::sync::Arc;
+
+use opentelemetry::KeyValue;
+use worker_metrics::catalogue::{CATALOGUE, Level, Reading};
+use worker_metrics::{Attribute, Definition, Identity};
+
+use crate::options::{Detail, Options};
+
+/// The attributes of one series, sorted by key: the SDK sorts what is not, at every observation.
+pub(crate) type AttributeSet = Box<[KeyValue]>;
+
+/// For each row of the catalogue, the attribute sets of its series, in the order in which their values are read.
+#[derive(Debug)]
+pub(crate) struct Attributes {
+    by_row: Vec<Arc<[AttributeSet]>>,
+}
+
+impl Attributes {
+    /// `with_id` where the name alone does not tell the source apart.
+    pub(crate) fn new(identity: &Identity, with_id: bool, options: &Options) -> Self {
+        let mut shapes = Shapes { identity, with_id, options, built: Vec::new() };
+        Self { by_row: CATALOGUE.iter().map(|definition| shapes.sets_of(definition)).collect() }
+    }
+
+    /// The attribute sets of the row with this index in the catalogue.
+    pub(crate) fn of(&self, row: usize) -> &[AttributeSet] {
+        self.by_row.get(row).map_or(&[], |sets| sets)
+    }
+}
+
+/// Builds attribute sets; rows of the same shape share theirs.
+struct Shapes<'a> {
+    identity: &'a Identity,
+    with_id: bool,
+    options: &'a Options,
+    built: Vec<(Shape, Arc<[AttributeSet]>)>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Shape {
+    per_worker: bool,
+    state_attribute: Option<Attribute>,
+    states: Vec<&'static str>,
+}
+
+impl Shapes<'_> {
+    fn sets_of(&mut self, definition: &Definition) -> Arc<[AttributeSet]> {
+        let shape = Shape {
+            per_worker: definition.level() == Level::Worker && self.options.worker_detail == Detail::Worker,
+            state_attribute: definition.state_attribute(),
+            states: match definition.reading {
+                Reading::CountByState(_, counts) => counts.iter().map(|count| count.state).collect(),
+                Reading::WorkerTime { state: Some(state), .. } => vec![state],
+                _ => Vec::new(),
+            },
+        };
+        if let Some((_, sets)) = self.built.iter().find(|(built, _)| *built == shape) {
+            return sets.clone();
+        }
+        let sets: Arc<[AttributeSet]> = self.build(&shape).into();
+        self.built.push((shape, sets.clone()));
+        sets
+    }
+
+    fn build(&self, shape: &Shape) -> Vec<AttributeSet> {
+        let workers: Vec<_> = match shape.per_worker {
+            true => (0..self.identity.workers).map(|index| Some(self.worker_index(index))).collect(),
+            false => vec![None],
+        };
+        let states: Vec<_> = match shape.state_attribute {
+            Some(attribute) => shape.states.iter().map(|state| Some(self.state(attribute, state))).collect(),
+            None => vec![None],
+        };
+        let mut sets = Vec::with_capacity(workers.len() * states.len());
+        for worker in &workers {
+            for state in &states {
+                let mut set = self.source();
+                set.extend(worker.clone());
+                set.extend(state.clone());
+                set.sort_by(|one, other| one.key.cmp(&other.key));
+                sets.push(set.into_boxed_slice());
+            }
+        }
+        sets
+    }
+
+    fn source(&self) -> Vec<KeyValue> {
+        let Identity { namespace, id, name, flavor, .. } = self.identity;
+        let mut set = Vec::with_capacity(5);
+        if let Some(name) = name {
+            set.push(KeyValue::new(namespace.attribute(Attribute::Name), name.clone()));
+        }
+        if self.with_id {
+            set.push(KeyValue::new(namespace.attribute(Attribute::Id), id.clone()));
+        }
+        if let Some(flavor) = flavor.filter(|_| self.options.flavor) {
+            set.push(KeyValue::new(namespace.attribute(Attribute::Flavor), flavor));
+        }
+        set
+    }
+
+    fn worker_index(&self, index: usize) -> KeyValue {
+        let index = i64::try_from(index).unwrap_or(i64::MAX);
+        KeyValue::new(self.identity.namespace.attribute(Attribute::WorkerIndex), index)
+    }
+
+    fn state(&self, attribute: Attribute, state: &'static str) -> KeyValue {
+        KeyValue::new(self.identity.namespace.attribute(attribute), state)
+    }
+}

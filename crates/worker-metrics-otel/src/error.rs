@@ -1,0 +1,32 @@
+//! What can go wrong when a source is attached.
+
+use std::error::Error;
+use std::fmt;
+
+use worker_metrics::Identity;
+
+/// Why a source cannot be attached. Nothing has changed then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AttachError {
+    /// The same runtime or pool is attached already: its series would be counted twice.
+    AlreadyAttached(Box<Identity>),
+}
+
+impl fmt::Display for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyAttached(identity) => {
+                let Identity { namespace, id, name, .. } = &**identity;
+                let name = name.as_deref().unwrap_or("without a name");
+                write!(
+                    f,
+                    "the {namespace} source {name:?} (id {id}) is attached already: keep the `Attachment` of the first \
+                     `attach`, or drop it before attaching again"
+                )
+            }
+        }
+    }
+}
+
+impl Error for AttachError {}

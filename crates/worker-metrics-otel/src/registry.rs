@@ -1,0 +1,156 @@
+//! The sources that are attached now.
+//!
+//! Attaching and detaching write it, every collection reads it. Its lock is held for a few loads and stores, never while a
+//! source is collected or the SDK is called.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use opentelemetry::otel_warn;
+use worker_metrics::catalogue::CATALOGUE;
+use worker_metrics::{Identity, Namespace, Snapshot, Source};
+
+use crate::attributes::Attributes;
+use crate::error::AttachError;
+use crate::options::Options;
+
+/// One attached source with what exporting it needs.
+pub(crate) struct Attached {
+    source: Box<dyn Source>,
+    identity: Identity,
+    /// By index in the catalogue.
+    exported: Vec<bool>,
+    attributes: Attributes,
+    panicked: AtomicBool,
+}
+
+impl Attached {
+    fn new(source: Box<dyn Source>, with_id: bool, options: &Options) -> Self {
+        let identity = source.identity().clone();
+        let covered: Vec<_> =
+            source.definitions().iter().filter(|row| row.is_covered()).map(|row| row.definition).collect();
+        Self {
+            exported: CATALOGUE
+                .iter()
+                .map(|definition| {
+                    options.exports(definition)
+                        && covered.iter().any(|covered| std::ptr::eq(*covered, definition))
+                })
+                .collect(),
+            attributes: Attributes::new(&identity, with_id, options),
+            panicked: AtomicBool::new(false),
+            identity,
+            source,
+        }
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(crate) fn source(&self) -> &dyn Source {
+        &*self.source
+    }
+
+    pub(crate) fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    /// Whether the row with this index in the catalogue is exported for this source.
+    pub(crate) fn exports(&self, row: usize) -> bool {
+        self.exported.get(row).copied().unwrap_or(false)
+    }
+
+    /// Fills `snapshot`, unless the source panics, or has panicked before.
+    ///
+    /// A source that panicked is left out from then on: its state may be broken, and with delta temporality the SDK would
+    /// count everything once more when its series come back.
+    pub(crate) fn collect(&self, snapshot: &mut Snapshot) -> bool {
+        if self.panicked.load(Relaxed) {
+            return false;
+        }
+        let collected = catch_unwind(AssertUnwindSafe(|| self.source.collect(snapshot))).is_ok();
+        if !collected && !self.panicked.swap(true, Relaxed) {
+            otel_warn!(
+                name: "WorkerMetrics.SourcePanicked",
+                namespace = self.identity.namespace.to_string(),
+                id = self.identity.id.clone(),
+                message = "A source panicked while it was collected. It is left out from now on; the others go on."
+            );
+        }
+        collected
+    }
+}
+
+/// The attached sources.
+#[derive(Default)]
+pub(crate) struct Registry {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    attached: Vec<Arc<Attached>>,
+    /// Counts the changes of `attached`.
+    version: u64,
+    /// Which source had a name first: it alone goes without its id in the attributes, also when it is attached again. Kept
+    /// when it is detached, so that a successor of the same name begins series of its own instead of setting these back.
+    first_of_name: HashMap<(Namespace, Option<String>), String>,
+}
+
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a source. `prepare` runs before any collection sees it, with no lock held.
+    ///
+    /// Calls must not overlap: the caller has a lock of its own around them.
+    pub(crate) fn add(
+        &self,
+        source: Box<dyn Source>,
+        options: &Options,
+        prepare: impl FnOnce(&Attached),
+    ) -> Result<Arc<Attached>, AttachError> {
+        let identity = source.identity().clone();
+        let with_id = {
+            let mut state = self.lock();
+            let same = |attached: &&Arc<Attached>| {
+                attached.identity.namespace == identity.namespace && attached.identity.id == identity.id
+            };
+            if state.attached.iter().find(same).is_some() {
+                return Err(AttachError::AlreadyAttached(Box::new(identity)));
+            }
+            let name = (identity.namespace.clone(), identity.name.clone());
+            *state.first_of_name.entry(name).or_insert_with(|| identity.id.clone()) != identity.id
+        };
+        let attached = Arc::new(Attached::new(source, with_id, options));
+        prepare(&attached);
+        let mut state = self.lock();
+        state.attached.push(attached.clone());
+        state.version += 1;
+        Ok(attached)
+    }
+
+    pub(crate) fn remove(&self, attached: &Arc<Attached>) {
+        let mut state = self.lock();
+        state.attached.retain(|other| !Arc::ptr_eq(other, attached));
+        state.version += 1;
+    }
+
+    pub(crate) fn attached(&self) -> Vec<Arc<Attached>> {
+        self.lock().attached.clone()
+    }
+
+    /// The attached sources, if they have changed since `version`, which is brought up to date.
+    pub(crate) fn changed_since(&self, version: &mut u64) -> Option<Vec<Arc<Attached>>> {
+        let state = self.lock();
+        if *version == state.version {
+            return None;
+        }
+        *version = state.version;
+        Some(state.attached.clone())
+    }
+}
