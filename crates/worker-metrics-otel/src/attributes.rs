@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use opentelemetry::KeyValue;
+use opentelemetry::{Key, KeyValue};
 use worker_metrics::catalogue::{CATALOGUE, Level, Reading};
 use worker_metrics::{Attribute, Definition, Identity};
 
@@ -89,26 +89,34 @@ impl Shapes<'_> {
     }
 
     fn source(&self) -> Vec<KeyValue> {
-        let Identity { namespace, id, name, flavor, .. } = self.identity;
+        let Identity { id, name, flavor, .. } = self.identity;
         let mut set = Vec::with_capacity(5);
         if let Some(name) = name {
-            set.push(KeyValue::new(namespace.attribute(Attribute::Name), name.clone()));
+            set.push(KeyValue::new(self.key(Attribute::Name), counted(name)));
         }
         if self.with_id {
-            set.push(KeyValue::new(namespace.attribute(Attribute::Id), id.clone()));
+            set.push(KeyValue::new(self.key(Attribute::Id), counted(id)));
         }
         if let Some(flavor) = flavor.filter(|_| self.options.flavor) {
-            set.push(KeyValue::new(namespace.attribute(Attribute::Flavor), flavor));
+            set.push(KeyValue::new(self.key(Attribute::Flavor), flavor));
         }
         set
     }
 
     fn worker_index(&self, index: usize) -> KeyValue {
-        let index = i64::try_from(index).unwrap_or(i64::MAX);
-        KeyValue::new(self.identity.namespace.attribute(Attribute::WorkerIndex), index)
+        KeyValue::new(self.key(Attribute::WorkerIndex), i64::try_from(index).unwrap_or(i64::MAX))
     }
 
     fn state(&self, attribute: Attribute, state: &'static str) -> KeyValue {
-        KeyValue::new(self.identity.namespace.attribute(attribute), state)
+        KeyValue::new(self.key(attribute), state)
     }
+
+    fn key(&self, attribute: Attribute) -> Key {
+        counted(&self.identity.namespace.attribute(attribute)).into()
+    }
+}
+
+/// Text whose clones are counted: the SDK clones every attribute of every point at each collection.
+fn counted(text: &str) -> Arc<str> {
+    text.into()
 }

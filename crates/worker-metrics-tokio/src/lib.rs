@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod builder;
+mod driving;
 mod gate;
 mod progress;
 mod rows;

@@ -11,7 +11,8 @@ use crate::stable::Look;
 #[derive(Debug)]
 pub(crate) struct Progress {
     last: Look,
-    /// A moment at which the worker had published `last` already.
+    running: bool,
+    /// A moment at which the worker had published `last` already, and was running or not as it is.
     unchanged_since: Instant,
     reported_busy: Duration,
 }
@@ -28,8 +29,8 @@ pub(crate) struct Reading {
 }
 
 impl Progress {
-    pub(crate) fn new(look: Look, looked_at: Instant) -> Self {
-        Self { last: look, unchanged_since: looked_at, reported_busy: look.busy_duration }
+    pub(crate) fn new(look: Look, running: bool, looked_at: Instant) -> Self {
+        Self { last: look, running, unchanged_since: looked_at, reported_busy: look.busy_duration }
     }
 
     /// Takes the next look, which was made between `before` and `after`.
@@ -42,8 +43,9 @@ impl Progress {
     /// has caught up.
     pub(crate) fn observe(&mut self, look: Look, running: bool, before: Instant, after: Instant) -> Reading {
         let published = look != self.last;
-        if published {
+        if published || running != self.running {
             self.last = look;
+            self.running = running;
             self.unchanged_since = after;
         }
         let age =
@@ -70,7 +72,7 @@ mod tests {
     #[test]
     fn a_running_worker_that_publishes_nothing_ages_and_is_busy() {
         let start = Instant::now();
-        let mut progress = Progress::new(look(5, 2), start);
+        let mut progress = Progress::new(look(5, 2), true, start);
         let later = start + 3 * SECOND;
         let reading = progress.observe(look(5, 2), true, later, later);
         assert_eq!(reading, Reading { age: 3 * SECOND, busy_duration: 8 * SECOND, published: false });
@@ -79,7 +81,7 @@ mod tests {
     #[test]
     fn a_worker_that_publishes_has_no_age() {
         let start = Instant::now();
-        let mut progress = Progress::new(look(5, 2), start);
+        let mut progress = Progress::new(look(5, 2), true, start);
         let later = start + 3 * SECOND;
         let reading = progress.observe(look(8, 2), true, later, later);
         assert_eq!(reading, Reading { age: Duration::ZERO, busy_duration: 8 * SECOND, published: true });
@@ -88,16 +90,25 @@ mod tests {
     #[test]
     fn a_parked_worker_has_no_age_and_is_not_busy() {
         let start = Instant::now();
-        let mut progress = Progress::new(look(5, 3), start);
+        let mut progress = Progress::new(look(5, 3), false, start);
         let later = start + 3 * SECOND;
         let reading = progress.observe(look(5, 3), false, later, later);
         assert_eq!(reading, Reading { age: Duration::ZERO, busy_duration: 5 * SECOND, published: false });
     }
 
     #[test]
+    fn a_worker_ages_from_the_first_look_that_sees_it_run() {
+        let start = Instant::now();
+        let mut progress = Progress::new(look(0, 0), false, start);
+        progress.observe(look(0, 0), true, start + 5 * SECOND, start + 5 * SECOND);
+        let reading = progress.observe(look(0, 0), true, start + 7 * SECOND, start + 7 * SECOND);
+        assert_eq!(reading, Reading { age: 2 * SECOND, busy_duration: 2 * SECOND, published: false });
+    }
+
+    #[test]
     fn a_change_is_dated_after_the_look_and_aged_before_it() {
         let start = Instant::now();
-        let mut progress = Progress::new(look(5, 2), start);
+        let mut progress = Progress::new(look(5, 2), true, start);
         progress.observe(look(6, 2), true, start + SECOND, start + 2 * SECOND);
         let reading = progress.observe(look(6, 2), true, start + 4 * SECOND, start + 5 * SECOND);
         assert_eq!(reading.age, 2 * SECOND);
@@ -106,7 +117,7 @@ mod tests {
     #[test]
     fn busy_time_never_goes_backwards() {
         let start = Instant::now();
-        let mut progress = Progress::new(look(5, 2), start);
+        let mut progress = Progress::new(look(5, 2), true, start);
         let live = progress.observe(look(5, 2), true, start + 3 * SECOND, start + 3 * SECOND);
         assert_eq!(live.busy_duration, 8 * SECOND);
         // Tokio counts less in the end: the system had put the worker aside before its tasks began.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor, RuntimeMetrics};
 use worker_metrics::{Clock, Coverage, Identity, Namespace, Pool, Row, Snapshot, Source, WorkerState};
 
+use crate::driving::Driving;
 use crate::progress::Progress;
 use crate::rows::rows;
 use crate::stable::Look;
@@ -45,17 +46,6 @@ pub struct TokioRuntime {
     progress: Mutex<Vec<Progress>>,
 }
 
-/// Who runs the worker of a current-thread runtime.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Driving {
-    /// One `block_on`, and we are in it.
-    Always,
-    /// One `block_on` that may not have begun.
-    OnceStarted,
-    /// Several calls of `block_on`, with pauses.
-    Intermittent,
-}
-
 impl TokioRuntime {
     /// The runtime that this code runs on.
     ///
@@ -64,7 +54,7 @@ impl TokioRuntime {
     /// [`NoRuntimeError`] outside a runtime.
     pub fn current() -> Result<Self, NoRuntimeError> {
         let handle = Handle::try_current().map_err(|_| NoRuntimeError(()))?;
-        Ok(Self { driving: Driving::Always, ..Self::new(&handle) })
+        Ok(Self::driven(&handle, Driving::BlockOn))
     }
 
     /// The runtime of a handle.
@@ -72,15 +62,15 @@ impl TokioRuntime {
     /// It takes the name that the runtime's builder gave it, if any. The first look at the workers is taken now.
     #[must_use]
     pub fn new(handle: &Handle) -> Self {
+        Self::driven(handle, Driving::BlockOnToCome)
+    }
+
+    /// `driving` of a current-thread runtime; a multi-thread one has threads of its own.
+    fn driven(handle: &Handle, driving: Driving) -> Self {
         let metrics = handle.metrics();
         let multi_thread = handle.runtime_flavor() == RuntimeFlavor::MultiThread;
+        let driving = if multi_thread { Driving::OwnThreads } else { driving };
         let histograms = Histograms::of(&metrics);
-        let looks = (0..metrics.num_workers()).filter_map(|worker| Look::at(&metrics, worker));
-        let progress = if Clock::AVAILABLE {
-            looks.map(|look| Progress::new(look, Instant::now())).collect()
-        } else {
-            Vec::new()
-        };
         Self {
             identity: Identity {
                 namespace: Namespace::TOKIO,
@@ -91,10 +81,10 @@ impl TokioRuntime {
             },
             rows: rows(multi_thread, &histograms),
             multi_thread,
-            driving: if multi_thread { Driving::Always } else { Driving::OnceStarted },
+            driving,
             stall_threshold: Pool::DEFAULT_STALL_THRESHOLD,
             histograms,
-            progress: Mutex::new(progress),
+            progress: Mutex::new(first_looks(&metrics, driving)),
             metrics,
         }
     }
@@ -140,20 +130,6 @@ impl TokioRuntime {
         self
     }
 
-    /// Whether a poll may be going on in a worker that has published `look`.
-    fn is_running(&self, look: &Look, alive_tasks: usize) -> bool {
-        if look.is_parked() {
-            return false;
-        }
-        match self.driving {
-            // The workers of a runtime that was shut down have unparked one last time, and no task is left.
-            Driving::Always if self.multi_thread => alive_tasks > 0,
-            Driving::Always => true,
-            Driving::OnceStarted => !look.is_blank(),
-            Driving::Intermittent => false,
-        }
-    }
-
     fn read_workers(&self, snapshot: &mut Snapshot) {
         let alive_tasks = self.metrics.num_alive_tasks();
         let histograms = snapshot.wants_histograms();
@@ -162,7 +138,7 @@ impl TokioRuntime {
             if let Some(progress) = progress.get_mut(worker) {
                 let before = Instant::now();
                 let look = Look::at(&self.metrics, worker).unwrap_or_default();
-                let running = self.is_running(&look, alive_tasks);
+                let running = self.driving.is_running(&look, alive_tasks);
                 let reading = progress.observe(look, running, before, Instant::now());
                 into.state = Some(match self.driving {
                     Driving::Intermittent if !look.is_parked() && reading.published => WorkerState::Busy,
@@ -180,6 +156,18 @@ impl TokioRuntime {
         }
         snapshot.alive_task_count = Some(alive_tasks as u64);
     }
+}
+
+/// Empty where the target has no counters to look at, or no clock.
+fn first_looks(metrics: &RuntimeMetrics, driving: Driving) -> Vec<Progress> {
+    if !Clock::AVAILABLE {
+        return Vec::new();
+    }
+    let alive_tasks = metrics.num_alive_tasks();
+    (0..metrics.num_workers())
+        .filter_map(|worker| Look::at(metrics, worker))
+        .map(|look| Progress::new(look, driving.is_running(&look, alive_tasks), Instant::now()))
+        .collect()
 }
 
 impl Source for TokioRuntime {

@@ -93,9 +93,9 @@ mod filling {
                 into.steal_count = Some(metrics.worker_steal_count(worker));
                 into.steal_operations = Some(metrics.worker_steal_operations(worker));
                 into.overflow_count = Some(metrics.worker_overflow_count(worker));
-                // Tokio starts the average at a guess and publishes it with the first batch; 0 is "nothing yet".
-                let mean_poll_time = metrics.worker_mean_poll_time(worker);
-                into.mean_poll_time = (!mean_poll_time.is_zero()).then_some(mean_poll_time);
+                // Tokio starts the average at a guess: it means something once a task was polled.
+                let polled = into.poll_count != Some(0);
+                into.mean_poll_time = polled.then(|| metrics.worker_mean_poll_time(worker));
             }
         }
     }

@@ -68,7 +68,6 @@ impl Pool {
     pub const DEFAULT_STALL_THRESHOLD: Duration = Duration::from_secs(1);
 
     /// Begins a pool called `name`.
-    #[must_use]
     pub fn builder(name: impl Into<String>) -> PoolBuilder {
         PoolBuilder {
             name: name.into(),

@@ -1,0 +1,10 @@
+//! The facts that the Tokio source promises, on real runtimes.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod coverage;
+mod histograms;
+mod identity;
+mod progress;
+mod rig;
+mod values;

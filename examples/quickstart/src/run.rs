@@ -1,0 +1,197 @@
+//! From the options to the result.
+
+use std::io::{self, Write};
+use std::mem;
+use std::sync::mpsc::{self, Receiver as Signal, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use otlp_receiver::{Document, Receiver};
+use serde_json::to_string_pretty;
+use tokio::runtime::Runtime;
+use worker_metrics_otel::{Instrumentation, Options as InstrumentationOptions};
+use worker_metrics_tokio::{RuntimeBuilderExt, TokioRuntime};
+
+use crate::error::Failure;
+use crate::options::Options;
+use crate::pipeline::Pipeline;
+use crate::screen::Screen;
+use crate::settings::Protocol;
+use crate::view::View;
+use crate::{table, workload};
+
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// Runs the workload and shows what arrives.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let interrupted = interruption()?;
+    let receiver = match options.endpoint {
+        Some(_) => None,
+        None => Some(Receiver::start().map_err(|cause| Failure::run("the receiver in this process", cause))?),
+    };
+    let pipeline = Pipeline::start(options, &endpoint(options, receiver.as_ref()))?;
+
+    // These lines are all that a service needs besides its exporter.
+    let workers = Instrumentation::new(InstrumentationOptions::default().with_opt_in_metrics());
+    workers.register(&pipeline.meter());
+    let runtime = observed_runtime(options.workers)?;
+    let attachment = workers
+        .attach(TokioRuntime::new(runtime.handle()))
+        .map_err(|cause| Failure::run("attaching the runtime", cause))?;
+
+    let mut screen = Screen::new(options.json);
+    screen.print(&introduction(options, &workers, receiver.as_ref()))?;
+    workload::start(runtime.handle()).map_err(|cause| Failure::run("the workload", cause))?;
+    let started = Instant::now();
+    let watched = watch(options, &interrupted, receiver.as_ref(), &pipeline, &mut screen);
+
+    let stopped = pipeline.stop();
+    drop(attachment);
+    // A worker may be in the middle of its mistake.
+    runtime.shutdown_timeout(workload::BLOCKED);
+    let mut received = watched?;
+    let document = receiver.as_ref().map(Receiver::snapshot);
+    if let Some(document) = &document {
+        received.update(document.clone());
+        let seconds = started.elapsed().as_secs();
+        screen.show(&table::render(&received.view(), screen.columns(), seconds, document.exports))?;
+    }
+    report(options, document, &pipeline, stopped)
+}
+
+fn interruption() -> Result<Signal<()>, Failure> {
+    let (interrupt, interrupted) = mpsc::channel();
+    ctrlc::set_handler(move || {
+        // Nobody listens any more at the very end, and there is nothing to interrupt then.
+        let _ = interrupt.send(());
+    })
+    .map_err(|cause| Failure::run("listening for Ctrl-C", cause))?;
+    Ok(interrupted)
+}
+
+fn endpoint(options: &Options, receiver: Option<&Receiver>) -> String {
+    match (&options.endpoint, receiver, options.protocol) {
+        (Some(endpoint), ..) => endpoint.0.clone(),
+        (None, Some(receiver), Protocol::Grpc) => receiver.grpc_endpoint(),
+        (None, Some(receiver), Protocol::HttpProtobuf) => receiver.http_endpoint(),
+        (None, None, _) => unreachable!("without an endpoint there is a receiver"),
+    }
+}
+
+fn observed_runtime(workers: usize) -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .name("main")
+        .thread_name("main-worker")
+        .enable_all()
+        .enable_worker_histograms()
+        .build()
+        .map_err(|cause| Failure::run("the observed runtime", cause))
+}
+
+fn introduction(options: &Options, workers: &Instrumentation, receiver: Option<&Receiver>) -> String {
+    let protocol = match options.protocol {
+        Protocol::Grpc => "gRPC",
+        Protocol::HttpProtobuf => "HTTP/protobuf",
+    };
+    let to = endpoint(options, receiver);
+    let what = if receiver.is_some() { "a receiver in this process" } else { "your collector" };
+    let mut text = format!(
+        "A Tokio runtime of {} workers serves TCP, computes, calls blocking code and waits for timers. Every few seconds one \
+         of its tasks blocks its worker for {:?}, as a forgotten synchronous call would.\nIts metrics go to {what}, {to} \
+         ({protocol}), every {:?}: {} series.\n",
+        options.workers,
+        workload::BLOCKED,
+        options.interval,
+        workers.expected_series().total(),
+    );
+    for source in workers.coverage() {
+        let missing = source.missing().count();
+        if missing > 0 {
+            text += &format!("{missing} metrics are not exported:\n{source}");
+        }
+    }
+    text
+}
+
+/// Until the end: what the receiver got, or what became of the exports.
+fn watch(
+    options: &Options,
+    interrupted: &Signal<()>,
+    receiver: Option<&Receiver>,
+    pipeline: &Pipeline,
+    screen: &mut Screen,
+) -> Result<Received, Failure> {
+    let started = Instant::now();
+    let mut received = Received::default();
+    loop {
+        let left = options.duration.map_or(REFRESH, |duration| duration.saturating_sub(started.elapsed()));
+        if left.is_zero() {
+            return Ok(received);
+        }
+        match interrupted.recv_timeout(left.min(REFRESH)) {
+            Ok(()) => return Ok(received),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        }
+        let seconds = started.elapsed().as_secs();
+        match receiver {
+            Some(receiver) => {
+                received.update(receiver.snapshot());
+                let view = received.view();
+                let exports = received.now.exports;
+                if screen.is_live() {
+                    screen.show(&table::render(&view, screen.columns(), seconds, exports))?;
+                } else {
+                    screen.print(&table::verdict(&view.verdict, seconds, exports))?;
+                }
+            }
+            None => {
+                let outcome = pipeline.outcome();
+                let failed: u64 = outcome.errors.values().sum();
+                screen.print(&format!(
+                    "after {seconds} s: {} exports acknowledged, {failed} failed\n",
+                    outcome.exports
+                ))?;
+            }
+        }
+    }
+}
+
+/// The last two states of the receiver that differ: rates are taken between them.
+#[derive(Debug, Default)]
+struct Received {
+    before: Document,
+    now: Document,
+}
+
+impl Received {
+    fn update(&mut self, document: Document) {
+        if document.exports != self.now.exports {
+            self.before = mem::replace(&mut self.now, document);
+        }
+    }
+
+    fn view(&self) -> View {
+        View::new(&self.before, &self.now)
+    }
+}
+
+fn report(
+    options: &Options,
+    document: Option<Document>,
+    pipeline: &Pipeline,
+    stopped: Result<(), Failure>,
+) -> Result<(), Failure> {
+    let outcome = pipeline.outcome();
+    if options.json {
+        let json = match &document {
+            Some(document) => to_string_pretty(document),
+            None => to_string_pretty(&outcome),
+        };
+        let json = json.map_err(|cause| Failure::run("the JSON document", cause))?;
+        writeln!(io::stdout(), "{json}").map_err(|cause| Failure::run("standard output", cause))?;
+    }
+    for (error, times) in &outcome.errors {
+        eprintln!("{times} × {error}");
+    }
+    stopped
+}

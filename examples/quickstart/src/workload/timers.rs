@@ -1,0 +1,18 @@
+//! Many tasks that mostly sleep.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+const TASKS: u64 = 200;
+
+/// Starts tasks that wake up at different times.
+pub(crate) async fn run() {
+    for task in 0..TASKS {
+        tokio::spawn(async move {
+            loop {
+                sleep(Duration::from_millis(20 + task)).await;
+            }
+        });
+    }
+}

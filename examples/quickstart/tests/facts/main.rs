@@ -1,0 +1,174 @@
+//! What the quickstart shows, as a user runs it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::collections::BTreeSet;
+use std::process::{Command, Output};
+
+use otlp_receiver::{Document, Metric, MetricType, Receiver, Temporality};
+use worker_metrics::catalogue::{CATALOGUE, Instrument, Reading};
+use worker_metrics::{Definition, Namespace};
+use worker_metrics_tokio::Gate;
+
+fn quickstart(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quickstart"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("OTEL_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).envs(environment.iter().copied()).output().unwrap()
+}
+
+fn document(arguments: &[&str], environment: &[(&str, &str)]) -> Document {
+    let output = quickstart(&[&["--json", "--duration", "2"], arguments].concat(), environment);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert!(
+        errors.contains("every worker gets on") || errors.contains("BLOCKED"),
+        "the table is on standard error: {errors}"
+    );
+    serde_json::from_slice(&output.stdout).expect("standard output is the document and nothing else")
+}
+
+/// The rows that the quickstart must show in this configuration: all but the histograms, which no instrument can take.
+fn rows() -> impl Iterator<Item = &'static Definition> {
+    CATALOGUE.iter().filter(|definition| {
+        definition.instrument != Instrument::Histogram
+            && (cfg!(tokio_unstable) || !Gate::of(definition).tokio_unstable)
+    })
+}
+
+fn assert_row(metric: &Metric, definition: &Definition, counters: Temporality) {
+    let name = &metric.name;
+    assert_eq!(metric.unit, definition.unit, "{name}");
+    assert_eq!(metric.description, definition.description, "{name}");
+    let (kind, monotonic, temporality) = match definition.instrument {
+        Instrument::Counter => (MetricType::Sum, Some(true), Some(counters)),
+        Instrument::UpDownCounter => (MetricType::Sum, Some(false), Some(Temporality::Cumulative)),
+        Instrument::Gauge => (MetricType::Gauge, None, None),
+        Instrument::Histogram => (MetricType::Histogram, None, Some(counters)),
+    };
+    assert_eq!((metric.kind, metric.monotonic, metric.temporality), (kind, monotonic, temporality), "{name}");
+    let series = match definition.reading {
+        Reading::Count(_) => 1,
+        Reading::CountByState(_, counts) => counts.len(),
+        _ => 3,
+    };
+    assert_eq!(metric.points.len(), series, "{name}");
+    assert!(metric.points.iter().all(|point| point.attributes["tokio.runtime.name"] == "main"), "{name}");
+}
+
+fn assert_all_rows(document: &Document, counters: Temporality) {
+    let expected: BTreeSet<_> = rows().map(|definition| Namespace::TOKIO.metric(definition)).collect();
+    let received: BTreeSet<_> = document.metrics.iter().map(|metric| metric.name.clone()).collect();
+    assert_eq!(received, expected);
+    for definition in rows() {
+        assert_row(document.metric(&Namespace::TOKIO.metric(definition)).unwrap(), definition, counters);
+    }
+    assert!(document.exports >= 2, "{} exports", document.exports);
+}
+
+#[test]
+fn the_document_holds_every_row_over_grpc() {
+    let document = document(&["--workers", "3"], &[]);
+    assert_all_rows(&document, Temporality::Cumulative);
+    assert_eq!(document.resource["service.name"], "quickstart");
+    assert!(document.resource.contains_key("service.instance.id"));
+}
+
+#[test]
+fn the_document_holds_every_row_over_http_as_deltas() {
+    let document =
+        document(&["--workers", "3", "--protocol", "http/protobuf", "--temporality", "delta"], &[]);
+    assert_all_rows(&document, Temporality::Delta);
+}
+
+#[test]
+fn the_variables_of_the_specification_are_heard() {
+    let document = document(
+        &["--workers", "3"],
+        &[
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+            ("OTEL_SERVICE_NAME", "checkout"),
+            (
+                "OTEL_RESOURCE_ATTRIBUTES",
+                "service.name=hidden,service.instance.id=one,deployment.environment.name=test",
+            ),
+        ],
+    );
+    assert_all_rows(&document, Temporality::Delta);
+    assert!(document.exports >= 10, "{} exports in 2 s", document.exports);
+    assert_eq!(document.resource["service.name"], "checkout");
+    assert_eq!(document.resource["service.instance.id"], "one");
+    assert_eq!(document.resource["deployment.environment.name"], "test");
+}
+
+#[test]
+fn with_an_endpoint_it_pushes_there_and_says_what_became_of_it() {
+    let receiver = Receiver::start().unwrap();
+    let endpoint = receiver.grpc_endpoint();
+    let output = quickstart(
+        &["--json", "--duration", "2", "--endpoint", &endpoint],
+        &[("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret%20key")],
+    );
+    assert!(output.status.success());
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(result["exports"].as_u64().unwrap() >= 2, "{result}");
+    assert_eq!(result["errors"], serde_json::json!({}));
+    assert!(receiver.snapshot().metric("tokio.worker.time").is_some());
+    assert_eq!(receiver.last_transport().unwrap().header("api-key"), Some("secret key"));
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("secret"));
+}
+
+#[test]
+fn an_endpoint_where_nobody_listens_is_an_error_that_is_told() {
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let output = quickstart(
+        &["--json", "--duration", "1", "--endpoint", &endpoint],
+        &[("OTEL_EXPORTER_OTLP_TIMEOUT", "1000")],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["exports"], 0);
+    assert!(!result["errors"].as_object().unwrap().is_empty(), "{result}");
+}
+
+#[test]
+fn bad_input_is_one_line_and_status_2() {
+    /// Arguments, a variable and its value, and what the line must hold.
+    type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static str);
+    let cases: [Case; 8] = [
+        (&["--duration", "soon"], &[], "'soon' for '--duration <SECONDS>'"),
+        (&["--workers", "0"], &[], "use a number from 1 to 1024"),
+        (&["--protocol", "http/json"], &[], "--protocol is \"http/json\": use grpc or http/protobuf"),
+        (&["--temporality", "both"], &[], "--temporality is \"both\": use cumulative or delta"),
+        (&["--endpoint", "localhost:4317"], &[], "--endpoint is \"localhost:4317\": "),
+        (&["--colour"], &[], "'--colour'"),
+        (&[], &[("OTEL_METRIC_EXPORT_INTERVAL", "0")], "OTEL_METRIC_EXPORT_INTERVAL is \"0\": "),
+        (
+            &[],
+            &[("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "udp")],
+            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL is \"udp\": ",
+        ),
+    ];
+    for (arguments, environment, expected) in cases {
+        let output = quickstart(arguments, environment);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert_eq!(errors.lines().count(), 1, "{arguments:?}: {errors}");
+        assert!(errors.contains(expected), "{arguments:?}: {errors}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn help_is_on_standard_output() {
+    let output = quickstart(&["--help"], &[]);
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("OTEL_METRIC_EXPORT_INTERVAL"));
+}

@@ -1,0 +1,69 @@
+//! The table of `docs/metrics.md`, from the catalogue.
+
+use std::fmt::Write as _;
+
+use worker_metrics::catalogue::{CATALOGUE, Instrument, Level, Reading, Requirement};
+use worker_metrics::{Definition, Namespace};
+use worker_metrics_tokio::Gate;
+
+/// Where the table begins in a document.
+pub const BEGIN: &str = "<!-- The table is made from the catalogue: UPDATE=1 cargo test -p conformance -->\n";
+/// Where it ends.
+pub const END: &str = "<!-- end of the table -->\n";
+
+/// The table of all metrics under Tokio's namespace, as Markdown.
+#[must_use]
+pub fn metrics() -> String {
+    let mut table = String::from(
+        "| metric | instrument | unit | attributes | meaning | needs |\n|---|---|---|---|---|---|\n",
+    );
+    for definition in CATALOGUE {
+        let name = Namespace::TOKIO.metric(definition);
+        let request = match definition.requirement {
+            Requirement::Recommended => "",
+            Requirement::OptIn => "; on request",
+        };
+        let Definition { unit, description, .. } = definition;
+        let needs = Gate::of(definition);
+        let _ = writeln!(
+            table,
+            "| `{name}` | {} | `{unit}` | {} | {description} | {needs}{request} |",
+            instrument(definition),
+            attributes(definition),
+        );
+    }
+    table
+}
+
+fn instrument(definition: &Definition) -> &'static str {
+    match definition.instrument {
+        Instrument::Counter => "counter",
+        Instrument::UpDownCounter => "up-down counter",
+        Instrument::Gauge => "gauge",
+        Instrument::Histogram => "histogram",
+    }
+}
+
+fn attributes(definition: &Definition) -> String {
+    let mut attributes = Vec::new();
+    if definition.level() == Level::Worker && definition.instrument != Instrument::Histogram {
+        attributes.push("`tokio.worker.index`".to_owned());
+    }
+    if let Some(attribute) = definition.state_attribute() {
+        let states: Vec<_> = match definition.reading {
+            Reading::CountByState(_, counts) => counts.iter().map(|count| count.state).collect(),
+            Reading::WorkerTime { state: Some(state), .. } => vec![state],
+            _ => Vec::new(),
+        };
+        attributes.push(format!("`{}` = {}", Namespace::TOKIO.attribute(attribute), states.join(", ")));
+    }
+    attributes.join(", ")
+}
+
+/// `document` with the table between its markers replaced by the catalogue's; `None` where the markers are missing.
+#[must_use]
+pub fn replace_in(document: &str) -> Option<String> {
+    let (before, rest) = document.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}{}{END}{after}", metrics()))
+}

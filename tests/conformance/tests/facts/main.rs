@@ -1,0 +1,14 @@
+//! What the crates promise together, through the real SDK.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod bridge;
+mod delivery;
+mod documents;
+mod lifecycle;
+mod registry;
+mod rig;
+mod scope;
+mod stalls;
+mod steady;
+mod wire;

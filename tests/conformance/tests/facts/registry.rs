@@ -1,0 +1,191 @@
+//! The catalogue against `registry/tokio.yaml`, the semantic conventions of this project.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use worker_metrics::catalogue::{CATALOGUE, Instrument, Level, Reading, Requirement};
+use worker_metrics::{Attribute, Definition, Namespace};
+
+#[derive(Deserialize)]
+struct Registry {
+    attributes: Vec<AttributeEntry>,
+    metrics: Vec<MetricEntry>,
+}
+
+#[derive(Deserialize)]
+struct AttributeEntry {
+    key: String,
+    #[serde(rename = "type")]
+    kind: AttributeKind,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AttributeKind {
+    Scalar(String),
+    Enumeration { members: Vec<Member> },
+}
+
+#[derive(Deserialize)]
+struct Member {
+    value: String,
+}
+
+#[derive(Deserialize)]
+struct MetricEntry {
+    name: String,
+    brief: String,
+    instrument: String,
+    unit: String,
+    requirement_level: String,
+    annotations: Annotations,
+    attributes: Vec<AttributeReference>,
+}
+
+#[derive(Deserialize)]
+struct Annotations {
+    code_generation: CodeGeneration,
+}
+
+#[derive(Deserialize)]
+struct CodeGeneration {
+    metric_value_type: String,
+}
+
+#[derive(Deserialize)]
+struct AttributeReference {
+    #[serde(rename = "ref")]
+    attribute: Option<String>,
+    ref_group: Option<String>,
+}
+
+fn registry() -> Registry {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../registry/tokio.yaml");
+    serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// What the registry says of one metric, and what the catalogue says of it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    name: String,
+    description: String,
+    instrument: String,
+    unit: String,
+    requirement: String,
+    value_type: String,
+    attributes: Vec<String>,
+}
+
+impl Row {
+    fn registered(entry: MetricEntry) -> Self {
+        let mut attributes: Vec<_> = entry
+            .attributes
+            .into_iter()
+            .flat_map(|reference| [reference.attribute, reference.ref_group])
+            .flatten()
+            .collect();
+        attributes.sort();
+        Self {
+            name: entry.name,
+            description: entry.brief,
+            instrument: entry.instrument,
+            unit: entry.unit,
+            requirement: entry.requirement_level,
+            value_type: entry.annotations.code_generation.metric_value_type,
+            attributes,
+        }
+    }
+
+    fn catalogued(definition: &Definition) -> Self {
+        let histogram = definition.instrument == Instrument::Histogram;
+        let mut attributes = vec![if definition.level() == Level::Worker && !histogram {
+            "attributes.tokio.worker".to_owned()
+        } else {
+            "attributes.tokio.runtime".to_owned()
+        }];
+        if histogram {
+            attributes.push(Namespace::TOKIO.attribute(Attribute::WorkerIndex));
+        }
+        attributes
+            .extend(definition.state_attribute().map(|attribute| Namespace::TOKIO.attribute(attribute)));
+        attributes.sort();
+        Self {
+            name: Namespace::TOKIO.metric(definition),
+            description: definition.description.to_owned(),
+            instrument: match definition.instrument {
+                Instrument::Counter => "counter",
+                Instrument::UpDownCounter => "updowncounter",
+                Instrument::Gauge => "gauge",
+                Instrument::Histogram => "histogram",
+            }
+            .to_owned(),
+            unit: definition.unit.to_owned(),
+            requirement: match definition.requirement {
+                Requirement::Recommended => "recommended",
+                Requirement::OptIn => "opt_in",
+            }
+            .to_owned(),
+            value_type: match definition.reading {
+                Reading::WorkerTime { .. } | Reading::WorkerHistogram(_) => "double",
+                _ => "int",
+            }
+            .to_owned(),
+            attributes,
+        }
+    }
+}
+
+#[test]
+fn the_catalogue_is_the_registry() {
+    let mut registered: Vec<_> = registry().metrics.into_iter().map(Row::registered).collect();
+    let mut catalogued: Vec<_> = CATALOGUE.iter().map(Row::catalogued).collect();
+    registered.sort();
+    catalogued.sort();
+    assert_eq!(catalogued, registered);
+}
+
+#[test]
+fn the_states_that_are_exported_are_the_registered_ones() {
+    let registry = registry();
+    let members = |attribute: Attribute| -> Vec<String> {
+        let key = Namespace::TOKIO.attribute(attribute);
+        let entry =
+            registry.attributes.iter().find(|entry| entry.key == key).expect("the attribute is registered");
+        match &entry.kind {
+            AttributeKind::Enumeration { members } => {
+                members.iter().map(|member| member.value.clone()).collect()
+            }
+            AttributeKind::Scalar(kind) => panic!("{key} is a {kind}"),
+        }
+    };
+    let mut checked = 0;
+    for definition in CATALOGUE {
+        if let Reading::CountByState(attribute, counts) = definition.reading {
+            assert_eq!(counts.iter().map(|count| count.state).collect::<Vec<_>>(), members(attribute));
+            checked += 1;
+        }
+        if let Reading::WorkerTime { state: Some(state), .. } = definition.reading {
+            assert!(members(Attribute::WorkerState).iter().any(|member| member == state));
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 3);
+}
+
+#[test]
+fn every_attribute_is_registered() {
+    let registry = registry();
+    let mut keys: Vec<_> = registry.attributes.iter().map(|entry| entry.key.as_str()).collect();
+    keys.sort_unstable();
+    let mut expected = [
+        Attribute::Name,
+        Attribute::Id,
+        Attribute::Flavor,
+        Attribute::WorkerIndex,
+        Attribute::WorkerState,
+        Attribute::BlockingThreadState,
+    ]
+    .map(|attribute| Namespace::TOKIO.attribute(attribute));
+    expected.sort();
+    assert_eq!(keys, expected);
+}

@@ -1,0 +1,145 @@
+//! What a collection allocates once nothing is new.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
+use tokio::runtime::Builder;
+use worker_metrics::Pool;
+use worker_metrics_otel::{Instrumentation, Options};
+use worker_metrics_tokio::TokioRuntime;
+
+use crate::rig::{Collected, Rig};
+
+/// A reader that the test keeps: it collects on the thread whose allocations are counted.
+#[derive(Clone, Debug)]
+struct Kept(Arc<ManualReader>);
+
+impl MetricReader for Kept {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, into: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.collect(into)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.temporality(kind)
+    }
+}
+
+/// The allocations of one cycle in a steady state, on a meter that `register` has prepared.
+fn allocations(register: impl FnOnce(&Meter)) -> u64 {
+    let reader = Kept(Arc::new(ManualReader::builder().build()));
+    let provider = SdkMeterProvider::builder().with_reader(reader.clone()).build();
+    register(&provider.meter("worker-metrics"));
+    let mut metrics = ResourceMetrics::default();
+    let mut cycle = || reader.collect(&mut metrics).unwrap();
+    for _ in 0..5 {
+        cycle();
+    }
+    allocation_counter::measure(cycle).count_total
+}
+
+/// Instruments that observe what `like` shows, from constants and ready attributes: all that is left is the SDK's own work.
+fn register_bare(meter: &Meter, like: &Collected) {
+    for metric in &like.metrics {
+        let sets: Vec<Vec<KeyValue>> = metric
+            .points
+            .iter()
+            .map(|point| point.attributes.iter().map(|(key, value)| pair(key, value)).collect())
+            .collect();
+        let (name, unit, description) =
+            (metric.name.clone(), metric.unit.clone(), metric.description.clone());
+        match metric.kind.as_str() {
+            "monotonic cumulative sum of u64" => {
+                let observe = move |to: &dyn opentelemetry::metrics::AsyncInstrument<u64>| {
+                    sets.iter().for_each(|set| to.observe(1, set));
+                };
+                meter
+                    .u64_observable_counter(name)
+                    .with_unit(unit)
+                    .with_description(description)
+                    .with_callback(observe)
+                    .build();
+            }
+            "monotonic cumulative sum of f64" => {
+                let observe = move |to: &dyn opentelemetry::metrics::AsyncInstrument<f64>| {
+                    sets.iter().for_each(|set| to.observe(1.0, set));
+                };
+                meter
+                    .f64_observable_counter(name)
+                    .with_unit(unit)
+                    .with_description(description)
+                    .with_callback(observe)
+                    .build();
+            }
+            "gauge of f64" => {
+                let observe = move |to: &dyn opentelemetry::metrics::AsyncInstrument<f64>| {
+                    sets.iter().for_each(|set| to.observe(1.0, set));
+                };
+                meter
+                    .f64_observable_gauge(name)
+                    .with_unit(unit)
+                    .with_description(description)
+                    .with_callback(observe)
+                    .build();
+            }
+            "non-monotonic cumulative sum of i64" => {
+                let observe = move |to: &dyn opentelemetry::metrics::AsyncInstrument<i64>| {
+                    sets.iter().for_each(|set| to.observe(1, set));
+                };
+                meter
+                    .i64_observable_up_down_counter(name)
+                    .with_unit(unit)
+                    .with_description(description)
+                    .with_callback(observe)
+                    .build();
+            }
+            other => panic!("{} is a {other}", metric.name),
+        }
+    }
+}
+
+/// The attribute as the bridge has it: neither its text nor its numbers are cloned with an allocation.
+fn pair(key: &str, value: &str) -> KeyValue {
+    let key = Arc::<str>::from(key);
+    match value.parse::<i64>() {
+        Ok(index) if key.ends_with(".index") => KeyValue::new(key, index),
+        _ => KeyValue::new(key, Arc::<str>::from(value)),
+    }
+}
+
+#[test]
+fn a_steady_cycle_allocates_nothing_of_ours() {
+    let runtime = Builder::new_multi_thread().worker_threads(4).name("main").enable_all().build().unwrap();
+    runtime.block_on(async { tokio::spawn(tokio::task::yield_now()).await.unwrap() });
+    let (pool, _batches) = Pool::builder("render").workers(8).build().unwrap();
+    let workers = Instrumentation::new(Options::default().with_flavor());
+    let _main = workers.attach(TokioRuntime::new(runtime.handle())).unwrap();
+    let _render = workers.attach(pool).unwrap();
+
+    let rig = Rig::cumulative();
+    workers.register(&rig.meter());
+    let like = rig.collect();
+    assert!(like.series() > 100);
+
+    let with_the_bridge = allocations(|meter| workers.register(meter));
+    let bare = allocations(|meter| register_bare(meter, &like));
+    assert!(bare > 0, "the SDK allocates for each series");
+    assert_eq!(with_the_bridge, bare);
+}

@@ -1,0 +1,83 @@
+//! OTLP/gRPC: the generated `MetricsService` over the store.
+//! Served by `server`, behind the gate.
+//! Never decides on a fault: the gate did.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderValue, header},
+    response::Response,
+};
+use http_body_util::{BodyExt, Full};
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+    metrics_service_server::{MetricsService, MetricsServiceServer},
+};
+use tonic::{Code, Request, Status, codec::CompressionEncoding};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::{
+    fault::PartialSuccess,
+    gate::{GARBAGE, GARBAGE_LEN, MAX_MESSAGE},
+    store::Store,
+};
+
+#[derive(Debug)]
+struct Service {
+    store: Arc<Store>,
+}
+
+#[tonic::async_trait]
+impl MetricsService for Service {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<tonic::Response<ExportMetricsServiceResponse>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        self.store.accept(request);
+        Ok(tonic::Response::new(acknowledgement(extensions.get())))
+    }
+}
+
+/// The gRPC server's routes.
+pub(crate) fn router(store: Arc<Store>) -> Router {
+    let service = MetricsServiceServer::new(Service { store })
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Zstd)
+        .max_decoding_message_size(MAX_MESSAGE);
+    // The generated service answers other paths itself, as gRPC wants it.
+    Router::new().fallback_service(service)
+}
+
+/// The answer to an accepted request, the same on both protocols.
+pub(crate) fn acknowledgement(partial_success: Option<&PartialSuccess>) -> ExportMetricsServiceResponse {
+    let partial_success = partial_success.and_then(|PartialSuccess(partial)| partial.clone());
+    ExportMetricsServiceResponse {
+        partial_success: partial_success.map(|(rejected_data_points, error_message)| {
+            ExportMetricsPartialSuccess { rejected_data_points, error_message }
+        }),
+    }
+}
+
+/// A status instead of an answer.
+pub(crate) fn refusal(code: Code, message: &str, retry_after: Option<Duration>) -> Response {
+    let status = match retry_after {
+        Some(delay) => Status::with_error_details(code, message, ErrorDetails::with_retry_info(Some(delay))),
+        None => Status::new(code, message),
+    };
+    status.into_http()
+}
+
+/// A success whose message is no protobuf.
+pub(crate) fn garbage() -> Response {
+    // A message's frame: not compressed, the length in four bytes, the message.
+    let mut frame = vec![0, 0, 0, 0, GARBAGE_LEN];
+    frame.extend(GARBAGE);
+    let trailers = HeaderMap::from_iter([(Status::GRPC_STATUS, HeaderValue::from_static("0"))]);
+    let body = Full::new(Bytes::from(frame)).with_trailers(async { Some(Ok(trailers)) });
+    let mut response = Response::new(Body::new(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
+}

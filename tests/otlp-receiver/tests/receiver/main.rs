@@ -1,0 +1,15 @@
+//! The receiver against its real peers: the SDK's exporters, and clients that send messages made by hand.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "style.md: unwrap in tests; clippy.toml's exemption misses their helper functions"
+)]
+
+mod bad_requests;
+mod document;
+mod fault;
+mod lifecycle;
+mod message;
+mod peer;
+mod sdk;
+mod series;
