@@ -46,8 +46,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 
     let stopped = pipeline.stop();
     drop(attachment);
-    // A worker may be in the middle of its mistake.
-    runtime.shutdown_timeout(workload::BLOCKED);
+    // A worker may be in the middle of its mistake: it is not waited for.
+    runtime.shutdown_background();
     let mut received = watched?;
     let document = receiver.as_ref().map(Receiver::snapshot);
     if let Some(document) = &document {
