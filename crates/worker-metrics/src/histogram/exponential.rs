@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
+use crate::clock::saturating_ns;
+
 use super::natural::Natural;
-use super::scale::{Bounds, Layout, saturating_ns};
+use super::scale::{Bounds, Layout};
 use super::thresholds::{Thresholds, largest};
 use super::{Scale, ScaleError};
 

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use super::scale::{Layout, check_buckets, saturating_ns};
+use crate::clock::saturating_ns;
+
+use super::scale::{Layout, check_buckets};
 use super::{Scale, ScaleError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
+use crate::clock::saturating_ns;
+
 use super::octaves::Octaves;
-use super::scale::{Layout, MAX_BUCKETS, saturating_ns};
+use super::scale::{Layout, MAX_BUCKETS};
 use super::{Scale, ScaleError};
 
 /// Most parts that a doubling can be cut into, as a power of two: Tokio 1.54 allows the same.

@@ -137,8 +137,3 @@ pub(super) fn check_buckets(required: usize) -> Result<(), ScaleError> {
         _ => Err(ScaleError::TooManyBuckets { required, allowed: MAX_BUCKETS }),
     }
 }
-
-/// The nanoseconds of a duration, `u64::MAX` for all that is longer.
-pub(super) fn saturating_ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
