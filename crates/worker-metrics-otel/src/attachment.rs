@@ -10,8 +10,9 @@ use crate::registry::Attached;
 
 /// Keeps a source attached; dropping it detaches the source.
 ///
-/// The source itself, and with it what it holds of its runtime, goes with it, or with the collection that is under way. What
-/// happened since the last collection is then not exported: where that matters, flush the meter provider before.
+/// The source itself, and with it what it holds of its runtime, goes with it, or with the collection that is under way. Its
+/// histograms are read one last time, and go with the next export. What counters and gauges have seen since the last collection is
+/// not exported: where that matters, flush the meter provider before.
 #[must_use = "the source is detached when this is dropped"]
 pub struct Attachment {
     shared: Arc<Shared>,
@@ -38,6 +39,6 @@ impl fmt::Debug for Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.shared.registry().remove(&self.attached);
+        self.shared.detach(&self.attached);
     }
 }

@@ -50,7 +50,8 @@ struct Shape {
 impl Shapes<'_> {
     fn sets_of(&mut self, definition: &Definition) -> Arc<[AttributeSet]> {
         let shape = Shape {
-            per_worker: definition.level() == Level::Worker && self.options.worker_detail == Detail::Worker,
+            per_worker: definition.level() == Level::Worker
+                && self.options.detail_of(definition) == Detail::Worker,
             state_attribute: definition.state_attribute(),
             states: match definition.reading {
                 Reading::CountByState(_, counts) => counts.iter().map(|count| count.state).collect(),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use worker_metrics::catalogue::{Instrument, Requirement};
 use worker_metrics::{Coverage, Identity, Row};
 
 use crate::options::Options;
@@ -17,29 +18,39 @@ pub struct SourceCoverage {
     /// Every row of the catalogue.
     pub rows: Vec<Row>,
     options: Options,
+    has_exporter: bool,
 }
 
 impl SourceCoverage {
-    pub(crate) fn of(attached: &Attached, options: &Options) -> Self {
+    pub(crate) fn of(attached: &Attached, options: &Options, has_exporter: bool) -> Self {
         Self {
             identity: attached.identity().clone(),
             rows: attached.source().definitions().to_vec(),
-            options: *options,
+            options: options.clone(),
+            has_exporter,
         }
     }
 
     /// The metrics that are not exported, each with the reason.
     pub fn missing(&self) -> impl Iterator<Item = (String, &'static str)> {
-        self.rows.iter().filter_map(|row| {
-            let name = self.identity.namespace.metric(row.definition);
-            match row.coverage {
-                Coverage::Missing(why) => Some((name, why)),
-                Coverage::Covered if !self.options.exports(row.definition) => {
-                    Some((name, "exported on request: `Options::with_opt_in_metrics`"))
-                }
-                Coverage::Covered => None,
+        self.rows
+            .iter()
+            .filter_map(|row| Some((self.identity.namespace.metric(row.definition), self.why_missing(row)?)))
+    }
+
+    fn why_missing(&self, row: &Row) -> Option<&'static str> {
+        let exported = self.options.exports(row.definition);
+        match (row.coverage, row.definition.instrument, row.definition.requirement) {
+            (Coverage::Missing(why), ..) => Some(why),
+            (_, Instrument::Histogram, _) if !exported => Some("switched off: `Options::with_histograms`"),
+            (_, _, Requirement::OptIn) if !exported => {
+                Some("exported on request: `Options::with_opt_in_metrics`")
             }
-        })
+            (_, Instrument::Histogram, _) if !self.has_exporter => Some(
+                "no instrument takes a ready histogram: wrap the exporter with `Instrumentation::exporter`",
+            ),
+            _ => None,
+        }
     }
 }
 

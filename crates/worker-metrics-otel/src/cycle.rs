@@ -3,17 +3,21 @@
 //! The SDK runs the callbacks of a cycle one after another on one thread, and tells nobody when a cycle begins. A callback that
 //! is run for the second time begins the next one: whichever it is, since a view may have dropped any of them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use worker_metrics::Snapshot;
 
+use crate::looks::Looks;
 use crate::registry::{Attached, Registry};
+use crate::replay::{Replay, Replayed};
 
 /// The cycles under way, one for each thread that collects: two readers may collect at the same time.
 #[derive(Default)]
 pub(crate) struct Cycles {
-    by_thread: Mutex<Vec<(ThreadId, Arc<Mutex<Frame>>)>>,
+    by_thread: Mutex<Vec<(ThreadId, Arc<Mutex<Cycle>>)>>,
+    replay: Option<Mutex<Replay>>,
 }
 
 /// How many threads' snapshots are kept for their next cycle. A reader has one thread of its own; more than these are programs
@@ -21,89 +25,76 @@ pub(crate) struct Cycles {
 const KEPT_THREADS: usize = 8;
 
 impl Cycles {
+    /// With histograms replayed once a cycle, if there is a limit for it.
+    pub(crate) fn new(replay: Option<NonZeroU32>) -> Self {
+        Self { replay: replay.map(|at_most| Mutex::new(Replay::new(at_most))), ..Self::default() }
+    }
+
+    /// Whether histograms are replayed.
+    pub(crate) fn replays(&self) -> bool {
+        self.replay.is_some()
+    }
+
+    /// Replays a row through one more instrument.
+    pub(crate) fn replay_through(&self, instrument: Replayed) {
+        if let Some(replay) = &self.replay {
+            lock(replay).add(instrument);
+        }
+    }
+
     /// Runs `observe` for every source with its snapshot of this cycle, on behalf of one callback.
     pub(crate) fn observe(
         &self,
         registry: &Registry,
         callback: usize,
-        observe: impl FnMut(&Attached, &Snapshot),
+        mut observe: impl FnMut(&Attached, &Snapshot),
     ) {
-        lock(&self.frame()).observe(registry, callback, observe);
+        let cycle = self.of_this_thread();
+        let mut cycle = lock(&cycle);
+        if cycle.begins_with(callback) {
+            cycle.looks.refresh(registry, self.replay.is_some());
+            if let Some(replay) = &self.replay {
+                lock(replay).run(&cycle.looks);
+            }
+        }
+        cycle.looks.iter().for_each(|(attached, snapshot)| observe(&attached, snapshot));
     }
 
-    fn frame(&self) -> Arc<Mutex<Frame>> {
+    fn of_this_thread(&self) -> Arc<Mutex<Cycle>> {
         let this_thread = thread::current().id();
         let mut by_thread = lock(&self.by_thread);
-        if let Some((_, frame)) = by_thread.iter().find(|(thread, _)| *thread == this_thread) {
-            return frame.clone();
+        if let Some((_, cycle)) = by_thread.iter().find(|(thread, _)| *thread == this_thread) {
+            return cycle.clone();
         }
         if by_thread.len() == KEPT_THREADS {
             by_thread.remove(0);
         }
-        let frame = Arc::default();
-        by_thread.push((this_thread, Arc::clone(&frame)));
-        frame
+        let cycle = Arc::default();
+        by_thread.push((this_thread, Arc::clone(&cycle)));
+        cycle
     }
 }
 
-/// The snapshots of one cycle, and the buffers for the next.
+/// What one cycle sees, and which callbacks it has run.
 #[derive(Default)]
-struct Frame {
-    /// By callback: whether it has run in this cycle.
+struct Cycle {
     has_run: Vec<bool>,
-    version: u64,
-    sources: Vec<Observed>,
+    looks: Looks,
 }
 
-/// One source in a frame, which does not keep it alive: a source that is detached must be let go at once.
-struct Observed {
-    attached: Weak<Attached>,
-    snapshot: Snapshot,
-    collected: bool,
-}
-
-impl Frame {
-    fn observe(
-        &mut self,
-        registry: &Registry,
-        callback: usize,
-        mut observe: impl FnMut(&Attached, &Snapshot),
-    ) {
+impl Cycle {
+    /// Whether the next cycle begins with this callback, which runs now.
+    fn begins_with(&mut self, callback: usize) -> bool {
+        let is_first = self.has_run.is_empty();
         if self.has_run.len() <= callback {
             self.has_run.resize(callback + 1, false);
         }
-        if self.has_run.iter().all(|has_run| !has_run) || self.has_run[callback] {
+        let begins = is_first || self.has_run[callback];
+        if begins {
             self.has_run.fill(false);
-            self.refresh(registry);
         }
         self.has_run[callback] = true;
-        for source in self.sources.iter().filter(|source| source.collected) {
-            if let Some(attached) = source.attached.upgrade() {
-                observe(&attached, &source.snapshot);
-            }
-        }
-    }
-
-    fn refresh(&mut self, registry: &Registry) {
-        if let Some(attached) = registry.changed_since(&mut self.version) {
-            let mut before = std::mem::take(&mut self.sources);
-            self.sources = attached
-                .iter()
-                .map(|attached| {
-                    let known =
-                        before.iter().position(|source| source.attached.as_ptr() == Arc::as_ptr(attached));
-                    known.map(|known| before.swap_remove(known)).unwrap_or_else(|| Observed {
-                        attached: Arc::downgrade(attached),
-                        snapshot: Snapshot::new(),
-                        collected: false,
-                    })
-                })
-                .collect();
-        }
-        for source in &mut self.sources {
-            let attached = source.attached.upgrade();
-            source.collected = attached.is_some_and(|attached| attached.collect(&mut source.snapshot));
-        }
+        begins
     }
 }
 

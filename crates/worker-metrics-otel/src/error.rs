@@ -5,12 +5,16 @@ use std::fmt;
 
 use worker_metrics::Identity;
 
+use crate::histogram::BoundsError;
+
 /// Why a source cannot be attached. Nothing has changed then.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum AttachError {
     /// The same runtime or pool is attached already: its series would be counted twice.
     AlreadyAttached(Box<Identity>),
+    /// The bounds of [`HistogramOptions`](crate::HistogramOptions) are none of the source's.
+    Bounds(BoundsError),
 }
 
 impl fmt::Display for AttachError {
@@ -25,8 +29,18 @@ impl fmt::Display for AttachError {
                      `attach`, or drop it before attaching again"
                 )
             }
+            Self::Bounds(error) => {
+                write!(f, "its histograms cannot be exported on the bounds that are set: {error}")
+            }
         }
     }
 }
 
-impl Error for AttachError {}
+impl Error for AttachError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::AlreadyAttached(_) => None,
+            Self::Bounds(error) => Some(error),
+        }
+    }
+}

@@ -8,15 +8,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry::metrics::Meter;
 use opentelemetry::{otel_info, otel_warn};
-use worker_metrics::Source;
+#[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use worker_metrics::{Snapshot, Source};
 
 use crate::attachment::Attachment;
 use crate::coverage::SourceCoverage;
 use crate::error::AttachError;
+#[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
+use crate::exporter::Exporter;
 use crate::meter::RegisteredMeter;
 use crate::options::Options;
+#[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
+use crate::pipe::Pipe;
+use crate::pipe::{self, Pipes};
 use crate::registry::{Attached, Registry};
 use crate::series::ExpectedSeries;
+#[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
+use crate::sink::{Sink, SinkError};
 
 /// Connects sources of worker metrics with meters.
 ///
@@ -65,12 +74,24 @@ pub(crate) struct Shared {
     options: Options,
     meters: Mutex<Vec<RegisteredMeter>>,
     registry: Registry,
+    pipes: Pipes,
     warned_of_cardinality: AtomicBool,
 }
 
 impl Shared {
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// The last look comes first: an export in between that found neither the source nor its last values would end its series.
+    pub(crate) fn detach(&self, attached: &Arc<Attached>) {
+        pipe::part(&self.pipes, attached);
+        self.registry.remove(attached);
+    }
+
+    fn has_exporter(&self) -> bool {
+        let pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.options.replay.is_some() || pipes.iter().any(|pipe| pipe.strong_count() > 0)
     }
 }
 
@@ -87,7 +108,8 @@ impl Instrumentation {
     /// nothing.
     pub fn register(&self, meter: &Meter) {
         let mut meters = self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut registered = RegisteredMeter::new(meter.clone(), Arc::downgrade(&self.shared));
+        let mut registered =
+            RegisteredMeter::new(meter.clone(), Arc::downgrade(&self.shared), &self.shared.options);
         for attached in self.shared.registry.attached() {
             registered.cover(&attached);
         }
@@ -104,6 +126,7 @@ impl Instrumentation {
     /// [`AttachError`] if the same runtime or pool is attached already.
     pub fn attach(&self, source: impl Source + 'static) -> Result<Attachment, AttachError> {
         let mut meters = self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_bounds(&source)?;
         let attached = self.shared.registry.add(Box::new(source), &self.shared.options, |attached| {
             for meter in meters.iter_mut() {
                 meter.cover(attached);
@@ -114,11 +137,32 @@ impl Instrumentation {
         Ok(Attachment::new(self.shared.clone(), attached))
     }
 
+    /// Wraps an exporter, so that the histograms of every source go beside what it exports, as exact OTLP histograms.
+    ///
+    /// They go to where the `OTEL_EXPORTER_OTLP_…` variables of the OpenTelemetry specification say, or to the local collector;
+    /// [`exporter_with`](Self::exporter_with) takes another [`Sink`].
+    ///
+    /// # Errors
+    ///
+    /// [`SinkError`] if a variable is bad; it names the variable and the remedy.
+    #[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
+    pub fn exporter<E: PushMetricExporter>(&self, inner: E) -> Result<Exporter<E>, SinkError> {
+        Ok(self.exporter_with(inner, Sink::from_env()?))
+    }
+
+    /// [`exporter`](Self::exporter) with another sink than that of the environment.
+    #[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
+    pub fn exporter_with<E: PushMetricExporter>(&self, inner: E, sink: Sink) -> Exporter<E> {
+        let pipe = Arc::new(Pipe::new(inner.temporality(), self.shared.options.histogram_options.clone()));
+        self.shared.pipes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&pipe));
+        Exporter::new(inner, Arc::downgrade(&self.shared), pipe, sink)
+    }
+
     /// What each attached source provides, and what it lacks and why.
     #[must_use]
     pub fn coverage(&self) -> Vec<SourceCoverage> {
         let attached = self.shared.registry.attached();
-        attached.iter().map(|attached| SourceCoverage::of(attached, &self.shared.options)).collect()
+        attached.iter().map(|attached| self.coverage_of(attached)).collect()
     }
 
     /// The number of series that the attached sources produce on each meter.
@@ -127,10 +171,28 @@ impl Instrumentation {
         ExpectedSeries::of(self.shared.registry.attached().iter().map(|attached| &**attached))
     }
 
+    fn check_bounds(&self, source: &impl Source) -> Result<(), AttachError> {
+        if !self.shared.options.histogram_options.has_bounds() {
+            return Ok(());
+        }
+        let mut snapshot = Snapshot::with_histograms();
+        source.collect(&mut snapshot);
+        for worker in snapshot.workers() {
+            for histogram in [&worker.poll_count_histogram, &worker.schedule_latency_histogram] {
+                let check = |scale| self.shared.options.histogram_options.check(scale);
+                histogram.scale.as_ref().map_or(Ok(()), check).map_err(AttachError::Bounds)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn coverage_of(&self, attached: &Attached) -> SourceCoverage {
+        SourceCoverage::of(attached, &self.shared.options, self.shared.has_exporter())
+    }
+
     /// Says in the OpenTelemetry log what a user would otherwise miss silently.
     fn tell(&self, attached: &Attached) {
-        let missing: Vec<_> =
-            SourceCoverage::of(attached, &self.shared.options).missing().map(|(name, _)| name).collect();
+        let missing: Vec<_> = self.coverage_of(attached).missing().map(|(name, _)| name).collect();
         if !missing.is_empty() {
             otel_info!(
                 name: "WorkerMetrics.MetricsMissing",

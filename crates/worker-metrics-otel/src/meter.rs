@@ -12,7 +12,9 @@ use worker_metrics::{Definition, Namespace, Snapshot};
 use crate::attributes::AttributeSet;
 use crate::cycle::Cycles;
 use crate::instrumentation::Shared;
+use crate::options::Options;
 use crate::registry::Attached;
+use crate::replay::Replayed;
 
 /// A registered meter, and which instruments it has already.
 pub(crate) struct RegisteredMeter {
@@ -24,8 +26,8 @@ pub(crate) struct RegisteredMeter {
 
 impl RegisteredMeter {
     /// `shared` is weak: the meter holds the callbacks, and the callbacks must not hold the meter.
-    pub(crate) fn new(meter: Meter, shared: Weak<Shared>) -> Self {
-        Self { meter, shared, cycles: Arc::default(), instruments: Vec::new() }
+    pub(crate) fn new(meter: Meter, shared: Weak<Shared>, options: &Options) -> Self {
+        Self { meter, shared, cycles: Arc::new(Cycles::new(options.replay)), instruments: Vec::new() }
     }
 
     /// Makes the instruments that `attached` needs and the meter has not.
@@ -33,17 +35,27 @@ impl RegisteredMeter {
         let namespace = &attached.identity().namespace;
         for (row, definition) in CATALOGUE.iter().enumerate() {
             let instrument = (namespace.clone(), row);
-            if attached.exports(row) && !self.instruments.contains(&instrument) {
-                let callback = Callback {
-                    shared: self.shared.clone(),
-                    cycles: self.cycles.clone(),
-                    index: self.instruments.len(),
-                    namespace: namespace.clone(),
-                    row,
-                };
-                create(&self.meter, definition, callback);
-                self.instruments.push(instrument);
+            if !attached.exports(row) || self.instruments.contains(&instrument) {
+                continue;
             }
+            if definition.instrument == Instrument::Histogram {
+                if self.cycles.replays()
+                    && let Some(replayed) = Replayed::new(&self.meter, attached, row)
+                {
+                    self.cycles.replay_through(replayed);
+                    self.instruments.push(instrument);
+                }
+                continue;
+            }
+            let callback = Callback {
+                shared: self.shared.clone(),
+                cycles: self.cycles.clone(),
+                index: self.instruments.len(),
+                namespace: namespace.clone(),
+                row,
+            };
+            create(&self.meter, definition, callback);
+            self.instruments.push(instrument);
         }
     }
 }
@@ -96,7 +108,7 @@ fn create(meter: &Meter, definition: &'static Definition, callback: Callback) {
                 .with_callback(callback)
                 .build();
         }
-        // No instrument takes what is aggregated already.
+        // No instrument takes what is aggregated already: it goes through the exporter, or is replayed.
         (Instrument::Histogram, _) => {}
         // No row of the catalogue is a gauge of counts (test `every_row_has_an_instrument`).
         (Instrument::Gauge, _) => {}

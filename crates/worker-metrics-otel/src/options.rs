@@ -1,7 +1,11 @@
 //! What of a source is exported, and in how many series.
 
+use std::num::NonZeroU32;
+
 use worker_metrics::Definition;
-use worker_metrics::catalogue::Requirement;
+use worker_metrics::catalogue::{Instrument, Requirement};
+
+use crate::histogram::HistogramOptions;
 
 /// What of each source is exported, and in how many series.
 ///
@@ -15,11 +19,26 @@ use worker_metrics::catalogue::Requirement;
 /// // One series per runtime where the default has one per worker.
 /// let workers = Instrumentation::new(Options::default().with_worker_detail(Detail::Runtime));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
-    pub(crate) worker_detail: Detail,
+    worker_detail: Detail,
+    histograms: Histograms,
+    pub(crate) histogram_options: HistogramOptions,
+    pub(crate) replay: Option<NonZeroU32>,
     opt_in_metrics: bool,
     pub(crate) flavor: bool,
+}
+
+/// Which histograms are exported, and in how many series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Histograms {
+    /// None.
+    Off,
+    /// One for each runtime: the sum of those of its workers, bucket by bucket, which loses nothing but the worker.
+    #[default]
+    Runtime,
+    /// One for each worker. With 23 buckets that is 23 numbers a worker and metric.
+    Worker,
 }
 
 /// How many series a metric of workers has.
@@ -41,6 +60,35 @@ impl Options {
         self
     }
 
+    /// Sets which histograms are exported, and in how many series.
+    #[must_use]
+    pub fn with_histograms(mut self, histograms: Histograms) -> Self {
+        self.histograms = histograms;
+        self
+    }
+
+    /// Sets what the sum of an exported histogram is, and on which buckets it is exported.
+    #[must_use]
+    pub fn with_histogram_options(mut self, options: HistogramOptions) -> Self {
+        self.histogram_options = options;
+        self
+    }
+
+    /// Records the histograms anew through a histogram of the registered meters: for exporters that cannot be wrapped, such as
+    /// Prometheus or standard output.
+    ///
+    /// Every counted value is recorded once, as the midpoint of its bucket, and at most `at_most` of them for each meter and
+    /// collection; what is more waits for the next one, and nothing is dropped. A source with other buckets than the first of
+    /// its namespace is counted in those of the first.
+    ///
+    /// **Cost**: 100 to 140 ns for each value, on the reader's thread, where
+    /// [`Instrumentation::exporter`](crate::Instrumentation::exporter) costs the same however much was counted.
+    #[must_use]
+    pub fn with_replayed_histograms(mut self, at_most: NonZeroU32) -> Self {
+        self.replay = Some(at_most);
+        self
+    }
+
     /// Exports the opt-in metrics as well: `*.worker.poll.mean_duration` and `*.io_driver.fd.count`.
     #[must_use]
     pub fn with_opt_in_metrics(mut self) -> Self {
@@ -58,9 +106,21 @@ impl Options {
     /// Whether a metric is exported, if the source covers it.
     #[must_use]
     pub fn exports(&self, definition: &Definition) -> bool {
+        if definition.instrument == Instrument::Histogram && self.histograms == Histograms::Off {
+            return false;
+        }
         match definition.requirement {
             Requirement::Recommended => true,
             Requirement::OptIn => self.opt_in_metrics,
+        }
+    }
+
+    /// How many series a metric of workers has.
+    pub(crate) fn detail_of(&self, definition: &Definition) -> Detail {
+        match (definition.instrument, self.histograms) {
+            (Instrument::Histogram, Histograms::Worker) => Detail::Worker,
+            (Instrument::Histogram, _) => Detail::Runtime,
+            _ => self.worker_detail,
         }
     }
 }

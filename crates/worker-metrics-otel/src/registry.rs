@@ -7,14 +7,28 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use opentelemetry::otel_warn;
-use worker_metrics::catalogue::CATALOGUE;
-use worker_metrics::{Identity, Namespace, Snapshot, Source};
+use worker_metrics::catalogue::{CATALOGUE, Reading};
+use worker_metrics::histogram::HistogramSnapshot;
+use worker_metrics::{Definition, Identity, Namespace, Snapshot, Source, WorkerSnapshot};
 
 use crate::attributes::Attributes;
 use crate::error::AttachError;
-use crate::options::Options;
+use crate::options::{Detail, Options};
+
+/// A histogram that is exported of a source.
+#[derive(Clone)]
+pub(crate) struct HistogramRow {
+    /// In the catalogue.
+    pub(crate) index: usize,
+    pub(crate) definition: &'static Definition,
+    pub(crate) name: Arc<str>,
+    pub(crate) read: fn(&WorkerSnapshot) -> &HistogramSnapshot,
+    /// Whether each worker has a series, or their sum.
+    pub(crate) per_worker: bool,
+}
 
 /// One attached source with what exporting it needs.
 pub(crate) struct Attached {
@@ -23,23 +37,40 @@ pub(crate) struct Attached {
     /// By index in the catalogue.
     exported: Vec<bool>,
     attributes: Attributes,
+    histogram_rows: Vec<HistogramRow>,
+    number: u64,
+    attached_at: SystemTime,
     panicked: AtomicBool,
 }
 
 impl Attached {
-    fn new(source: Box<dyn Source>, with_id: bool, options: &Options) -> Self {
+    fn new(source: Box<dyn Source>, number: u64, with_id: bool, options: &Options) -> Self {
         let identity = source.identity().clone();
         let covered: Vec<_> =
             source.definitions().iter().filter(|row| row.is_covered()).map(|row| row.definition).collect();
+        let exported: Vec<_> = CATALOGUE
+            .iter()
+            .map(|definition| {
+                options.exports(definition)
+                    && covered.iter().any(|covered| std::ptr::eq(*covered, definition))
+            })
+            .collect();
+        let histogram_row = |(index, definition): (usize, &'static Definition)| match definition.reading {
+            Reading::WorkerHistogram(read) if exported[index] => Some(HistogramRow {
+                index,
+                definition,
+                name: identity.namespace.metric(definition).into(),
+                read,
+                per_worker: options.detail_of(definition) == Detail::Worker,
+            }),
+            _ => None,
+        };
         Self {
-            exported: CATALOGUE
-                .iter()
-                .map(|definition| {
-                    options.exports(definition)
-                        && covered.iter().any(|covered| std::ptr::eq(*covered, definition))
-                })
-                .collect(),
+            histogram_rows: CATALOGUE.iter().enumerate().filter_map(histogram_row).collect(),
+            exported,
             attributes: Attributes::new(&identity, with_id, options),
+            number,
+            attached_at: SystemTime::now(),
             panicked: AtomicBool::new(false),
             identity,
             source,
@@ -50,12 +81,27 @@ impl Attached {
         &self.identity
     }
 
+    /// Tells the attachments of one instrumentation apart, also those of the same source.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// When the source was attached: the start of its series.
+    pub(crate) fn attached_at(&self) -> SystemTime {
+        self.attached_at
+    }
+
     pub(crate) fn source(&self) -> &dyn Source {
         &*self.source
     }
 
     pub(crate) fn attributes(&self) -> &Attributes {
         &self.attributes
+    }
+
+    /// The histograms that are exported.
+    pub(crate) fn histogram_rows(&self) -> &[HistogramRow] {
+        &self.histogram_rows
     }
 
     /// Whether the row with this index in the catalogue is exported for this source.
@@ -95,6 +141,8 @@ struct State {
     attached: Vec<Arc<Attached>>,
     /// Counts the changes of `attached`.
     version: u64,
+    /// Counts the sources that were ever attached.
+    attachments: u64,
     /// Which source had a name first: it alone goes without its id in the attributes, also when it is attached again. Kept
     /// when it is detached, so that a successor of the same name begins series of its own instead of setting these back.
     first_of_name: HashMap<(Namespace, Option<String>), String>,
@@ -115,7 +163,7 @@ impl Registry {
         prepare: impl FnOnce(&Attached),
     ) -> Result<Arc<Attached>, AttachError> {
         let identity = source.identity().clone();
-        let with_id = {
+        let (number, with_id) = {
             let mut state = self.lock();
             let same = |attached: &&Arc<Attached>| {
                 attached.identity.namespace == identity.namespace && attached.identity.id == identity.id
@@ -123,10 +171,13 @@ impl Registry {
             if state.attached.iter().find(same).is_some() {
                 return Err(AttachError::AlreadyAttached(Box::new(identity)));
             }
+            state.attachments += 1;
             let name = (identity.namespace.clone(), identity.name.clone());
-            *state.first_of_name.entry(name).or_insert_with(|| identity.id.clone()) != identity.id
+            let first = state.first_of_name.entry(name).or_insert_with(|| identity.id.clone());
+            let with_id = *first != identity.id;
+            (state.attachments, with_id)
         };
-        let attached = Arc::new(Attached::new(source, with_id, options));
+        let attached = Arc::new(Attached::new(source, number, with_id, options));
         prepare(&attached);
         let mut state = self.lock();
         state.attached.push(attached.clone());
@@ -142,6 +193,11 @@ impl Registry {
 
     pub(crate) fn attached(&self) -> Vec<Arc<Attached>> {
         self.lock().attached.clone()
+    }
+
+    /// Which state of the registry this is.
+    pub(crate) fn version(&self) -> u64 {
+        self.lock().version
     }
 
     /// The attached sources, if they have changed since `version`, which is brought up to date.

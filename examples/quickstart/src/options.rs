@@ -3,7 +3,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use worker_metrics_otel::Histograms;
 
 use crate::error::Failure;
 use crate::settings::{self, Endpoint, Environment, Protocol};
@@ -32,9 +33,34 @@ struct Arguments {
     #[arg(long, value_name = "TEMPORALITY")]
     temporality: Option<String>,
 
+    /// Level of detail of the histograms
+    #[arg(long, value_name = "DETAIL", default_value = "runtime")]
+    histograms: HistogramDetail,
+
     /// At the end, print one JSON document on standard output; the table goes to standard error
     #[arg(long)]
     json: bool,
+}
+
+/// The level of detail of the histograms.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum HistogramDetail {
+    /// One for each runtime
+    Runtime,
+    /// One for each worker
+    Worker,
+    /// None
+    Off,
+}
+
+impl From<HistogramDetail> for Histograms {
+    fn from(detail: HistogramDetail) -> Self {
+        match detail {
+            HistogramDetail::Runtime => Self::Runtime,
+            HistogramDetail::Worker => Self::Worker,
+            HistogramDetail::Off => Self::Off,
+        }
+    }
 }
 
 const AFTER_HELP: &str = "\
@@ -59,6 +85,7 @@ pub(crate) struct Options {
     pub(crate) protocol: Protocol,
     pub(crate) temporality: opentelemetry_sdk::metrics::Temporality,
     pub(crate) interval: Duration,
+    pub(crate) histograms: Histograms,
     pub(crate) service_name: Option<String>,
     pub(crate) json: bool,
 }
@@ -89,6 +116,7 @@ fn resolve(arguments: Arguments, environment: &Environment) -> Result<Options, S
         protocol,
         temporality: environment.temporality(arguments.temporality)?,
         interval: environment.interval()?,
+        histograms: arguments.histograms.into(),
         service_name: environment.service_name(),
         json: arguments.json,
     })

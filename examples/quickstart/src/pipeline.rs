@@ -14,6 +14,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
+use worker_metrics_otel::{Instrumentation, Protocol as SinkProtocol, Sink};
 
 use crate::error::Failure;
 use crate::options::Options;
@@ -31,9 +32,20 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     /// Starts to push to `endpoint`.
-    pub(crate) fn start(options: &Options, endpoint: &str) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        options: &Options,
+        endpoint: &str,
+        workers: &Instrumentation,
+    ) -> Result<Self, Failure> {
         let (exporter, transport) = exporter(options.protocol, options.temporality, endpoint)?;
-        let (exporter, outcome) = Watched::new(exporter);
+        let protocol = match options.protocol {
+            Protocol::Grpc => SinkProtocol::Grpc,
+            Protocol::HttpProtobuf => SinkProtocol::HttpProtobuf,
+        };
+        // A service whose endpoint is in the environment writes `workers.exporter(exporter)?`.
+        let sink =
+            Sink::from_env_to(protocol, endpoint).map_err(|cause| Failure::Usage(cause.to_string()))?;
+        let (exporter, outcome) = Watched::new(workers.exporter_with(exporter, sink));
         let reader = PeriodicReader::builder(exporter).with_interval(options.interval).build();
         let provider = SdkMeterProvider::builder()
             .with_reader(reader)

@@ -28,10 +28,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         Some(_) => None,
         None => Some(Receiver::start().map_err(|cause| Failure::run("the receiver in this process", cause))?),
     };
-    let pipeline = Pipeline::start(options, &endpoint(options, receiver.as_ref()))?;
 
     // These lines are all that a service needs besides its exporter.
-    let workers = Instrumentation::new(InstrumentationOptions::default().with_opt_in_metrics());
+    let options_of_workers =
+        InstrumentationOptions::default().with_opt_in_metrics().with_histograms(options.histograms);
+    let workers = Instrumentation::new(options_of_workers);
+    let pipeline = Pipeline::start(options, &endpoint(options, receiver.as_ref()), &workers)?;
     workers.register(&pipeline.meter());
     let runtime = observed_runtime(options.workers)?;
     let attachment = workers

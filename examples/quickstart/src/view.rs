@@ -4,6 +4,7 @@ use otlp_receiver::{Document, Metric, MetricType, Point};
 use worker_metrics::Namespace;
 use worker_metrics::catalogue::CATALOGUE;
 
+use crate::distribution::Distribution;
 use crate::units;
 use crate::verdict::Verdict;
 
@@ -36,8 +37,11 @@ impl View {
         let rows = CATALOGUE
             .iter()
             .filter_map(|definition| now.metric(&Namespace::TOKIO.metric(definition)))
-            .filter(|metric| matches!(metric.kind, MetricType::Sum | MetricType::Gauge))
-            .map(|metric| row(before.metric(&metric.name), metric))
+            .filter_map(|metric| match metric.kind {
+                MetricType::Sum | MetricType::Gauge => Some(row(before.metric(&metric.name), metric)),
+                MetricType::Histogram => histogram_row(before.metric(&metric.name), metric),
+                MetricType::ExponentialHistogram => None,
+            })
             .collect();
         Self { verdict: Verdict::of(now), rows }
     }
@@ -58,6 +62,24 @@ fn row(before: Option<&Metric>, metric: &Metric) -> Row {
     Row { what, now, by_worker, metric: metric.name.clone() }
 }
 
+/// A histogram, and in place of its workers how often there was something to measure.
+fn histogram_row(before: Option<&Metric>, metric: &Metric) -> Option<Row> {
+    let mut all = Distribution::default();
+    let mut per_second = 0.0;
+    for point in &metric.points {
+        let earlier = earlier(before, point);
+        all.add(&Distribution::since(earlier, point)?);
+        let count = |point: &Point| point.histogram().map_or(0.0, |histogram| histogram.count as f64);
+        per_second += per_second_since(earlier, point, count);
+    }
+    Some(Row {
+        what: metric.description.trim_end_matches('.').replace(". ", "; "),
+        now: all.text(),
+        by_worker: format!("{}/s", units::number(per_second)),
+        metric: metric.name.clone(),
+    })
+}
+
 /// The value of one series: a rate for a counter, the value itself for the others.
 struct Value {
     worker: i64,
@@ -68,10 +90,9 @@ struct Value {
 
 impl Value {
     fn of(before: Option<&Metric>, metric: &Metric, point: &Point) -> Self {
-        let now = value_of(point);
         let value = match metric.monotonic {
-            Some(true) => rate(before, point, now),
-            _ => now,
+            Some(true) => per_second_since(earlier(before, point), point, value_of),
+            _ => value_of(point),
         };
         let state = point.attributes.iter().find(|(key, _)| key.ends_with(".state"));
         Self {
@@ -93,14 +114,17 @@ fn worker(point: &Point) -> Option<i64> {
     point.attributes.get(WORKER_INDEX).and_then(|index| index.as_i64())
 }
 
-/// Per second since the same series before, or else since it began.
-fn rate(before: Option<&Metric>, point: &Point, now: f64) -> f64 {
-    let before =
-        before.and_then(|before| before.points.iter().find(|before| before.attributes == point.attributes));
-    let (from, value) =
-        before.map_or((point.start_time_unix_nano, 0.0), |before| (before.time_unix_nano, value_of(before)));
+/// The same series at an earlier time.
+fn earlier<'a>(before: Option<&'a Metric>, point: &Point) -> Option<&'a Point> {
+    before.and_then(|before| before.points.iter().find(|before| before.attributes == point.attributes))
+}
+
+/// Growth per second since an earlier point of the series, or else since it began.
+fn per_second_since(earlier: Option<&Point>, point: &Point, value: impl Fn(&Point) -> f64) -> f64 {
+    let (from, before) =
+        earlier.map_or((point.start_time_unix_nano, 0.0), |earlier| (earlier.time_unix_nano, value(earlier)));
     let nanos = point.time_unix_nano.saturating_sub(from);
-    if nanos == 0 { 0.0 } else { (now - value) / (nanos as f64 / 1e9) }
+    if nanos == 0 { 0.0 } else { (value(point) - before) / (nanos as f64 / 1e9) }
 }
 
 /// How the values of a metric are shown.

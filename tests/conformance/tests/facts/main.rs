@@ -5,8 +5,10 @@
 mod bridge;
 mod delivery;
 mod documents;
+mod histograms;
 mod lifecycle;
 mod registry;
+mod replay;
 mod rig;
 mod scope;
 mod stalls;

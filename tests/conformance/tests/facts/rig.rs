@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
 use opentelemetry_sdk::metrics::{
@@ -61,7 +62,10 @@ pub(crate) struct Metric {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Point {
     pub(crate) attributes: BTreeMap<String, String>,
+    /// The value, or the sum of a histogram.
     pub(crate) value: f64,
+    /// Of a histogram; empty for the others.
+    pub(crate) bucket_counts: Vec<u64>,
 }
 
 impl Collected {
@@ -116,36 +120,32 @@ impl Collected {
 }
 
 fn read<T: Copy>(number: &str, data: &MetricData<T>, float: impl Fn(T) -> f64) -> (String, Vec<Point>) {
-    let attributes = |attributes: &mut dyn Iterator<Item = &opentelemetry::KeyValue>| {
-        attributes.map(|pair| (pair.key.to_string(), pair.value.to_string())).collect()
+    let point = |attributes: &mut dyn Iterator<Item = &KeyValue>, value, bucket_counts| Point {
+        attributes: attributes.map(|pair| (pair.key.to_string(), pair.value.to_string())).collect(),
+        value: float(value),
+        bucket_counts,
     };
+    let lower = |temporality: Temporality| format!("{temporality:?}").to_lowercase();
     let (kind, mut points): (_, Vec<Point>) = match data {
         MetricData::Gauge(gauge) => (
             format!("gauge of {number}"),
-            gauge
-                .data_points()
-                .map(|point| Point {
-                    attributes: attributes(&mut point.attributes()),
-                    value: float(point.value()),
-                })
-                .collect(),
+            gauge.data_points().map(|is| point(&mut is.attributes(), is.value(), Vec::new())).collect(),
         ),
         MetricData::Sum(sum) => {
             let monotonic = if sum.is_monotonic() { "monotonic" } else { "non-monotonic" };
-            let temporality = format!("{:?}", sum.temporality()).to_lowercase();
             (
-                format!("{monotonic} {temporality} sum of {number}"),
-                sum.data_points()
-                    .map(|point| Point {
-                        attributes: attributes(&mut point.attributes()),
-                        value: float(point.value()),
-                    })
-                    .collect(),
+                format!("{monotonic} {} sum of {number}", lower(sum.temporality())),
+                sum.data_points().map(|is| point(&mut is.attributes(), is.value(), Vec::new())).collect(),
             )
         }
-        MetricData::Histogram(_) | MetricData::ExponentialHistogram(_) => {
-            (format!("histogram of {number}"), Vec::new())
-        }
+        MetricData::Histogram(histogram) => (
+            format!("{} histogram of {number}", lower(histogram.temporality())),
+            histogram
+                .data_points()
+                .map(|is| point(&mut is.attributes(), is.sum(), is.bucket_counts().collect()))
+                .collect(),
+        ),
+        MetricData::ExponentialHistogram(_) => panic!("nothing here is exported as an exponential histogram"),
     };
     points.sort_by(|one, other| one.attributes.cmp(&other.attributes));
     (kind, points)

@@ -1,0 +1,145 @@
+//! How the buckets of a source become those of OTLP.
+//!
+//! Made once for each scale, read by every export of its series. Never splits a bucket of the source.
+
+use worker_metrics::histogram::{ExponentialLayout, Scale};
+
+use super::{BoundsError, HistogramOptions};
+
+/// Lowest scale of OTLP's exponential histograms: one bucket on each side of 1 s.
+///
+/// **Source**: `EXPO_MIN_SCALE` of opentelemetry_sdk 0.33.
+const MIN_SCALE: i32 = -10;
+
+/// Where each bucket of a source goes.
+#[derive(Debug)]
+pub(super) struct Layout {
+    scale: Scale,
+    buckets: Buckets,
+    /// By bucket of the source: the bucket of OTLP. Begins at 0 and ascends by steps of at most 1.
+    targets: Box<[usize]>,
+    /// By bucket of the source: what a value in it counts for in an estimate of the sum.
+    middles_ns: Box<[u64]>,
+}
+
+/// The buckets of OTLP.
+#[derive(Debug)]
+pub(super) enum Buckets {
+    /// With these upper bounds in seconds, strictly ascending.
+    Explicit(Box<[f64]>),
+    /// Bucket 0 is the zero bucket, bucket `n` from 1 on has the index `offset + n - 1`.
+    ///
+    /// Values above the range of the source are in the last, whose definition reaches less far.
+    Exponential(ExponentialLayout),
+}
+
+impl Layout {
+    pub(super) fn new(scale: &Scale, options: &HistogramOptions) -> Self {
+        let bounds_s = scale.bounds_s();
+        let asked_for = options.bounds_s().and_then(|asked_s| positions(&bounds_s, asked_s));
+        let (buckets, targets) = match (asked_for, scale.as_exponential()) {
+            (Some(kept), _) => explicit(&bounds_s, &kept),
+            (None, Some(layout)) => lowered(layout, bounds_s.len(), options.max_buckets()),
+            (None, None) => explicit(&bounds_s, &reduced(&bounds_s, options.max_buckets())),
+        };
+        Self { scale: scale.clone(), buckets, targets, middles_ns: middles_ns(scale) }
+    }
+
+    pub(super) fn scale(&self) -> &Scale {
+        &self.scale
+    }
+
+    pub(super) fn buckets(&self) -> &Buckets {
+        &self.buckets
+    }
+
+    pub(super) fn is_exponential(&self) -> bool {
+        matches!(self.buckets, Buckets::Exponential(_))
+    }
+
+    /// The counts by bucket of OTLP, from those by bucket of the source.
+    pub(super) fn merge(&self, counts: impl Iterator<Item = u64>) -> Vec<u64> {
+        let mut merged = vec![0_u64; self.targets.last().map_or(0, |last| last + 1)];
+        for (&target, count) in self.targets.iter().zip(counts) {
+            merged[target] = merged[target].saturating_add(count);
+        }
+        merged
+    }
+
+    /// An estimate of the sum of the values with these counts by bucket of the source.
+    pub(super) fn estimate_ns(&self, counts: impl Iterator<Item = u64>) -> u128 {
+        let products = self.middles_ns.iter().zip(counts);
+        let products = products.map(|(&middle_ns, count)| u128::from(middle_ns) * u128::from(count));
+        products.fold(0, u128::saturating_add)
+    }
+}
+
+/// The middle of each bucket, and the beginning of the last.
+fn middles_ns(scale: &Scale) -> Box<[u64]> {
+    let last = scale.buckets() - 1;
+    let ranges_ns = (0..=last).map_while(|bucket| scale.bucket_range(bucket));
+    let middle_ns = |(bucket, range_ns): (usize, std::ops::Range<u64>)| match bucket == last {
+        true => range_ns.start,
+        false => range_ns.start.midpoint(range_ns.end),
+    };
+    ranges_ns.enumerate().map(middle_ns).collect()
+}
+
+/// The position of a bound among those of a source: the last one where several are the same number.
+pub(super) fn nearest(bounds_s: &[f64], bound_s: f64) -> Result<usize, BoundsError> {
+    let above = bounds_s.partition_point(|&of_source_s| of_source_s <= bound_s);
+    let below = above.checked_sub(1);
+    let below_s = below.map(|below| bounds_s[below]);
+    below.filter(|_| below_s == Some(bound_s)).ok_or_else(|| BoundsError::NotOfSource {
+        bound_s,
+        below_s,
+        above_s: bounds_s.get(above).copied(),
+    })
+}
+
+/// The positions of bounds among those of a source, if it has them all.
+fn positions(bounds_s: &[f64], asked_s: &[f64]) -> Option<Vec<usize>> {
+    asked_s.iter().map(|&asked_s| nearest(bounds_s, asked_s).ok()).collect()
+}
+
+/// The positions of a source's bounds, every second left out until they make few enough buckets.
+fn reduced(bounds_s: &[f64], max_buckets: usize) -> Vec<usize> {
+    // Ends of buckets that are a nanosecond apart can be the same number of seconds.
+    let is_last_of_its_number =
+        |&position: &usize| bounds_s.get(position + 1).is_none_or(|&next_s| bounds_s[position] < next_s);
+    let mut kept: Vec<_> = (0..bounds_s.len()).filter(is_last_of_its_number).collect();
+    while kept.len() + 1 > max_buckets {
+        kept = kept.into_iter().skip(1).step_by(2).collect();
+    }
+    kept
+}
+
+/// Buckets between the bounds at these positions among those of the source.
+fn explicit(bounds_s: &[f64], kept: &[usize]) -> (Buckets, Box<[usize]>) {
+    let target = |bucket| kept.partition_point(|&bound| bound < bucket);
+    let targets = (0..=bounds_s.len()).map(target).collect();
+    (Buckets::Explicit(kept.iter().map(|&bound| bounds_s[bound]).collect()), targets)
+}
+
+/// Exponential buckets, two merged into one until they are few enough; the zero bucket stays as it is.
+///
+/// Each halving of the scale's resolution merges the indices `2n` and `2n + 1` into `n`. The zero threshold need not be a bound of
+/// a bucket: the data model calls it "arbitrary and not related to the scale".
+fn lowered(source: ExponentialLayout, positive: usize, max_buckets: usize) -> (Buckets, Box<[usize]>) {
+    let targets_at = |halvings: u32| {
+        let first = source.offset >> halvings;
+        let indices = (source.offset..).take(positive).map(move |index| index >> halvings);
+        let target = move |index: i32| usize::try_from(index - first).map_or(0, |position| position + 1);
+        std::iter::once(0).chain(indices.map(target)).collect::<Box<[usize]>>()
+    };
+    let lowest = (source.scale - MIN_SCALE).max(0).unsigned_abs();
+    let mut halvings = 0;
+    let mut targets = targets_at(halvings);
+    while halvings < lowest && targets.last().is_some_and(|last| last + 1 > max_buckets) {
+        halvings += 1;
+        targets = targets_at(halvings);
+    }
+    let scale = source.scale.saturating_sub_unsigned(halvings);
+    let layout = ExponentialLayout { scale, offset: source.offset >> halvings, ..source };
+    (Buckets::Exponential(layout), targets)
+}

@@ -1,0 +1,229 @@
+//! What was recorded, what was acknowledged, and what each export carries.
+//!
+//! Driven by the exporter, one ledger for each. Never counts anything twice, and loses nothing but what a receiver rejects.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use opentelemetry::KeyValue;
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
+use opentelemetry_sdk::metrics::Temporality;
+use worker_metrics::histogram::{HistogramSnapshot, Scale};
+
+use super::HistogramOptions;
+use super::layout::Layout;
+use super::metric::{Descriptor, MetricInfo};
+use super::part::{Limits, Part, PartId, Parts};
+use super::series::{Due, Moment, Series, SeriesId};
+
+/// The series of one exporter, and what its receiver has of each.
+///
+/// A cycle is [`begin`](Self::begin), [`record`](Self::record) for every series of every attached source,
+/// [`finish`](Self::finish), and [`settle`](Self::settle) for each part that it returned.
+///
+/// With cumulative temporality, every export carries the totals since the source was attached. With delta temporality it carries
+/// what has come since the last *acknowledged* one; a series without change has no point, and its next begins where the last
+/// acknowledged one ended. So intervals neither overlap nor leave a gap, which a consumer would take for lost data.
+///
+/// A series that is not recorded in a cycle has ended: what was not acknowledged of it is sent once more, then a point without a
+/// value, each until it is acknowledged; then it is forgotten. One that was never sent is forgotten at once.
+///
+/// **Cost**: in a steady state only [`finish`](Self::finish) allocates, and that the messages (test
+/// `only_messages_are_allocated`); the work follows the number of buckets, never what they count.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    temporality: AggregationTemporality,
+    options: HistogramOptions,
+    limits: Limits,
+    now: Moment,
+    /// Ordered, so that points keep their order.
+    series: BTreeMap<SeriesId, Series>,
+    /// Series whose scale has changed, with what they still have to deliver.
+    superseded: Vec<Series>,
+    /// Shared by series, as long as there are any.
+    layouts: Vec<Arc<Layout>>,
+    /// Shared by series, as long as there are any.
+    descriptors: Vec<Arc<Descriptor>>,
+}
+
+/// What became of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The receiver answered.
+    Acknowledged {
+        /// Number of points that it rejected. If it was not all of them, nobody knows which: none is sent again, since it could
+        /// be counted twice. Report it.
+        rejected: i64,
+    },
+    /// It did not get there, as far as anybody knows: the next export carries it. If it did, and only the answer was lost, a delta
+    /// is in both: OTLP has nothing to tell them apart by.
+    Failed,
+}
+
+impl Ledger {
+    pub(crate) fn new(temporality: Temporality, options: HistogramOptions, limits: Limits) -> Self {
+        Self {
+            temporality: match temporality {
+                Temporality::Delta | Temporality::LowMemory => AggregationTemporality::Delta,
+                _ => AggregationTemporality::Cumulative,
+            },
+            options,
+            limits,
+            now: Moment { cycle: 0, time_ns: 0 },
+            series: BTreeMap::new(),
+            superseded: Vec::new(),
+            layouts: Vec::new(),
+            descriptors: Vec::new(),
+        }
+    }
+
+    /// Begins a cycle. What was not settled of the cycle before has failed.
+    pub(crate) fn begin(&mut self, time: SystemTime) {
+        self.all_series().for_each(Series::fail);
+        self.now = Moment { cycle: self.now.cycle + 1, time_ns: unix_ns(time) };
+    }
+
+    /// Records what a source holds of a series; `start` is when it was attached.
+    ///
+    /// A snapshot without buckets keeps the series going and gives it no point. A total that is smaller than it was counts as
+    /// unchanged. Another scale than before begins a new series under the same attributes.
+    pub(crate) fn record(
+        &mut self,
+        id: SeriesId,
+        metric: &MetricInfo<'_>,
+        attributes: &[KeyValue],
+        start: SystemTime,
+        snapshot: &HistogramSnapshot,
+    ) {
+        let now = self.now;
+        let filled = snapshot.scale.as_ref().filter(|scale| scale.buckets() == snapshot.buckets.len());
+        match (self.series.get_mut(&id), filled) {
+            (Some(series), Some(scale)) if series.layout().scale() == scale => series.record(now, snapshot),
+            (Some(series), None) => series.see(now),
+            (None, None) => {}
+            (_, Some(scale)) => {
+                let mut next = self.new_series(metric, attributes, start, scale, snapshot);
+                next.record(now, snapshot);
+                self.insert(id, next);
+            }
+        }
+    }
+
+    fn new_series(
+        &mut self,
+        metric: &MetricInfo<'_>,
+        attributes: &[KeyValue],
+        start: SystemTime,
+        scale: &Scale,
+        snapshot: &HistogramSnapshot,
+    ) -> Series {
+        let layout =
+            intern(&mut self.layouts, |layout| layout.scale() == scale, || Layout::new(scale, &self.options));
+        let exponential = layout.is_exponential();
+        let descriptor = intern(
+            &mut self.descriptors,
+            |descriptor| descriptor.is_of(metric, exponential),
+            || Descriptor::new(metric, exponential),
+        );
+        let attributes = attributes.iter().map(Into::into).collect();
+        // A source that is attached while a cycle is under way must not begin after it.
+        let start_ns = unix_ns(start).min(self.now.time_ns.saturating_sub(1));
+        Series::new(descriptor, layout, attributes, start_ns, self.options.sum(), snapshot)
+    }
+
+    fn insert(&mut self, id: SeriesId, next: Series) {
+        match self.series.get_mut(&id) {
+            Some(series) => self.superseded.push(series.supersede(next, self.temporality)),
+            None => {
+                self.series.insert(id, next);
+            }
+        }
+    }
+
+    /// Ends the cycle: what there is to send, in parts that can be sent and [settled](Self::settle) one by one. Empty when there
+    /// is nothing.
+    #[must_use = "what is not sent and settled counts as failed"]
+    pub(crate) fn finish(&mut self) -> Vec<Part> {
+        let (now, temporality) = (self.now, self.temporality);
+        let mut parts = Parts::new(now.cycle, self.limits);
+        for descriptor in &self.descriptors {
+            let all = self.superseded.iter().chain(self.series.values());
+            let estimated = all.filter(|series| series.is_of(descriptor)).any(Series::is_estimated);
+            parts.begin_metric(descriptor.message(estimated, temporality));
+            let all = self.superseded.iter_mut().chain(self.series.values_mut());
+            for series in all.filter(|series| series.is_of(descriptor)) {
+                let due = series.due(now, temporality);
+                if let Some(point) = series.point(due, now) {
+                    series.sent(parts.push(point), due == Due::End);
+                }
+            }
+        }
+        self.retain(|series| series.due(now, temporality) != Due::Forget);
+        parts.into_parts()
+    }
+
+    /// Takes note of what became of a part. A part of an earlier cycle is settled already: it has failed.
+    pub(crate) fn settle(&mut self, part: PartId, outcome: Outcome) {
+        if part.cycle != self.now.cycle {
+            return;
+        }
+        let temporality = self.temporality;
+        let points = self.all_series().filter(|series| series.is_in(part.index)).count();
+        let is_delivered = match outcome {
+            Outcome::Acknowledged { rejected } => {
+                usize::try_from(rejected).map_or(rejected < 0, |n| n < points)
+            }
+            Outcome::Failed => false,
+        };
+        self.retain(|series| {
+            if !series.is_in(part.index) {
+                return true;
+            }
+            if !is_delivered {
+                series.fail();
+                return true;
+            }
+            !series.acknowledge(temporality)
+        });
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.series.is_empty()
+            && self.superseded.is_empty()
+            && self.layouts.is_empty()
+            && self.descriptors.is_empty()
+    }
+
+    fn all_series(&mut self) -> impl Iterator<Item = &mut Series> {
+        self.superseded.iter_mut().chain(self.series.values_mut())
+    }
+
+    /// Forgets series, and what no other shares with them.
+    fn retain(&mut self, mut keep: impl FnMut(&mut Series) -> bool) {
+        let before = self.series.len() + self.superseded.len();
+        self.superseded.retain_mut(&mut keep);
+        self.series.retain(|_, series| keep(series));
+        if self.series.len() + self.superseded.len() < before {
+            self.layouts.retain(|layout| Arc::strong_count(layout) > 1);
+            self.descriptors.retain(|descriptor| Arc::strong_count(descriptor) > 1);
+        }
+    }
+}
+
+/// The shared one that is the same, or a new one.
+fn intern<T>(shared: &mut Vec<Arc<T>>, is_same: impl Fn(&T) -> bool, new: impl FnOnce() -> T) -> Arc<T> {
+    if let Some(same) = shared.iter().find(|one| is_same(one)) {
+        return same.clone();
+    }
+    let new = Arc::new(new());
+    shared.push(new.clone());
+    new
+}
+
+/// Nanoseconds since 1970, with 0 for what is before and `u64::MAX` for what does not fit.
+fn unix_ns(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,28 @@
+//! Histograms that are aggregated already, as OTLP messages.
+//!
+//! Called by the exporter, which gives the [`Ledger`] what the sources hold and sends what it returns. Nothing here does
+//! input or output, reads a clock, or costs more because more was counted: the buckets alone decide.
+//!
+//! `HistogramSnapshot → Ledger (Series: Totals) → Layout → Point → Part → request`
+
+mod error;
+mod layout;
+mod ledger;
+mod metric;
+mod options;
+mod part;
+mod point;
+mod request;
+mod series;
+mod totals;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::BoundsError;
+pub(crate) use ledger::{Ledger, Outcome};
+pub(crate) use metric::MetricInfo;
+pub use options::{HistogramOptions, Sum};
+pub(crate) use part::{Limits, PartId};
+pub(crate) use request::request;
+pub(crate) use series::SeriesId;

@@ -1,0 +1,115 @@
+//! OTLP over gRPC.
+
+use std::fmt;
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
+use tonic::metadata::MetadataMap;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use super::endpoint::Endpoint;
+use super::error::shortened;
+use super::headers::Headers;
+use super::retry::{Again, Failure};
+use super::thread::SinkThread;
+use super::transport::acknowledged;
+use super::{Acknowledged, Compression, SendError, SinkError};
+
+/// A channel to a receiver.
+#[derive(Clone)]
+pub(super) struct Grpc {
+    channel: Channel,
+    endpoint: Option<Endpoint>,
+}
+
+impl Grpc {
+    /// A channel on the sink's own thread, which connects when it is used first.
+    pub(super) fn connect(endpoint: &Endpoint, thread: &SinkThread) -> Result<Self, SinkError> {
+        let _entered = thread.runtime().enter();
+        let channel = Channel::builder(endpoint.uri.clone())
+            .user_agent(concat!("worker-metrics-otel/", env!("CARGO_PKG_VERSION")))
+            .map_err(|cause| SinkError::Transport(cause.into()))?
+            .connect_lazy();
+        Ok(Self { channel, endpoint: Some(endpoint.clone()) })
+    }
+
+    pub(super) fn new(channel: Channel) -> Self {
+        Self { channel, endpoint: None }
+    }
+
+    pub(super) fn prepare(
+        self,
+        request: ExportMetricsServiceRequest,
+        headers: Headers,
+        compression: Compression,
+    ) -> GrpcOnce {
+        let client = MetricsServiceClient::new(self.channel);
+        let client = match compression {
+            #[cfg(feature = "gzip")]
+            Compression::Gzip => client.send_compressed(tonic::codec::CompressionEncoding::Gzip),
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => client.send_compressed(tonic::codec::CompressionEncoding::Zstd),
+            // Those that are not compiled in are refused when they are set.
+            _ => client,
+        };
+        GrpcOnce { client, request, metadata: MetadataMap::from_headers(headers.0) }
+    }
+}
+
+impl fmt::Debug for Grpc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grpc").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// A request on a channel.
+pub(super) struct GrpcOnce {
+    client: MetricsServiceClient<Channel>,
+    request: ExportMetricsServiceRequest,
+    metadata: MetadataMap,
+}
+
+impl GrpcOnce {
+    pub(super) async fn send(&self) -> Result<Acknowledged, Failure> {
+        let mut request = tonic::Request::new(self.request.clone());
+        request.metadata_mut().clone_from(&self.metadata);
+        match self.client.clone().export(request).await {
+            Ok(response) => Ok(acknowledged(response.into_inner())),
+            Err(status) => Err(failure(&status)),
+        }
+    }
+}
+
+fn failure(status: &Status) -> Failure {
+    let after = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    let again = again(status.code(), after);
+    let name = format!("{:?}", status.code());
+    let message = shortened(status.message());
+    let error = match again {
+        _ if std::error::Error::source(status).is_some() => SendError::Unreachable(message),
+        Again::Never => SendError::Refused { status: name, message },
+        _ => SendError::Unavailable { status: name, message },
+    };
+    Failure { error, again }
+}
+
+/// The codes that the OTLP specification calls retryable.
+fn again(code: Code, after: Option<Duration>) -> Again {
+    match (code, after) {
+        (Code::ResourceExhausted, None) => Again::Never,
+        (
+            Code::Cancelled
+            | Code::DeadlineExceeded
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unavailable
+            | Code::DataLoss
+            | Code::ResourceExhausted,
+            after,
+        ) => after.map_or(Again::Later, Again::After),
+        _ => Again::Never,
+    }
+}

@@ -1,0 +1,95 @@
+//! One of the transports that are compiled in.
+
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
+
+use super::endpoint::{Endpoint, Protocol};
+use super::headers::Headers;
+use super::retry::Failure;
+use super::thread::SinkThread;
+use super::{Acknowledged, Compression, SendError, SinkError};
+
+/// How requests travel.
+#[derive(Clone, Debug)]
+pub(super) enum Transport {
+    #[cfg(feature = "grpc-tonic")]
+    Grpc(super::grpc::Grpc),
+    #[cfg(feature = "http-proto")]
+    Http(super::http::Http),
+}
+
+/// A request that is ready to be sent, as often as need be.
+pub(super) enum Once {
+    #[cfg(feature = "grpc-tonic")]
+    Grpc(super::grpc::GrpcOnce),
+    #[cfg(feature = "http-proto")]
+    Http(super::http::HttpOnce),
+}
+
+impl Transport {
+    /// The transport to an endpoint; a client of the program's environment ends each attempt after `timeout`.
+    pub(super) fn to(endpoint: &Endpoint, timeout: Duration, thread: &SinkThread) -> Result<Self, SinkError> {
+        match endpoint.protocol {
+            #[cfg(feature = "grpc-tonic")]
+            Protocol::Grpc => super::grpc::Grpc::connect(endpoint, thread).map(Self::Grpc),
+            #[cfg(feature = "http-proto")]
+            Protocol::HttpProtobuf => super::http::Http::connect(endpoint, timeout).map(Self::Http),
+            #[cfg(not(all(feature = "grpc-tonic", feature = "http-proto")))]
+            protocol => {
+                let _ = (timeout, thread);
+                Err(protocol.available().err().unwrap_or(SinkError::NotCompiledIn("http-proto")))
+            }
+        }
+    }
+
+    #[cfg(feature = "grpc-tonic")]
+    pub(super) fn grpc(channel: tonic::transport::Channel) -> Self {
+        Self::Grpc(super::grpc::Grpc::new(channel))
+    }
+
+    #[cfg(feature = "http-proto")]
+    pub(super) fn http(
+        client: std::sync::Arc<dyn opentelemetry_http::HttpClient>,
+        endpoint: &Endpoint,
+    ) -> Self {
+        Self::Http(super::http::Http::new(client, endpoint))
+    }
+
+    pub(super) fn prepare(
+        self,
+        request: ExportMetricsServiceRequest,
+        headers: Headers,
+        compression: Compression,
+    ) -> Result<Once, SendError> {
+        match self {
+            #[cfg(feature = "grpc-tonic")]
+            Self::Grpc(grpc) => Ok(Once::Grpc(grpc.prepare(request, headers, compression))),
+            #[cfg(feature = "http-proto")]
+            Self::Http(http) => http.prepare(&request, &headers, compression).map(Once::Http),
+        }
+    }
+}
+
+impl Once {
+    /// One attempt.
+    pub(super) async fn send(&self) -> Result<Acknowledged, Failure> {
+        match self {
+            #[cfg(feature = "grpc-tonic")]
+            Self::Grpc(once) => once.send().await,
+            #[cfg(feature = "http-proto")]
+            Self::Http(once) => once.send().await,
+        }
+    }
+}
+
+/// What a receiver that took the request says.
+pub(super) fn acknowledged(response: ExportMetricsServiceResponse) -> Acknowledged {
+    let partial = response.partial_success.unwrap_or_default();
+    Acknowledged {
+        rejected: partial.rejected_data_points,
+        message: super::error::shortened(&partial.error_message),
+    }
+}

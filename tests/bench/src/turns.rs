@@ -1,0 +1,30 @@
+//! Measuring in turns.
+
+use std::time::{Duration, Instant};
+
+/// The median time of each of `runs`, which are run one after another, `rounds` times, after a tenth of that to warm up.
+pub(crate) fn medians(rounds: usize, runs: &mut [Box<dyn FnMut() + '_>]) -> Vec<Duration> {
+    let mut times: Vec<Vec<Duration>> = runs.iter().map(|_| Vec::with_capacity(rounds)).collect();
+    for round in 0..rounds + rounds / 10 {
+        for (run, times) in runs.iter_mut().zip(&mut times) {
+            let start = Instant::now();
+            run();
+            let time = start.elapsed();
+            if round >= rounds / 10 {
+                times.push(time);
+            }
+        }
+    }
+    times
+        .iter_mut()
+        .map(|times| {
+            times.sort_unstable();
+            times.get(times.len() / 2).copied().unwrap_or_default()
+        })
+        .collect()
+}
+
+/// A time in microseconds, for a table.
+pub(crate) fn micros(time: Duration) -> String {
+    format!("{:.1} µs", time.as_secs_f64() * 1e6)
+}
