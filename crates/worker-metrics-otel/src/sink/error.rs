@@ -126,6 +126,15 @@ impl fmt::Display for SendError {
 
 impl Error for SendError {}
 
+/// The innermost cause of an error, if it is one of the system. The texts around it may hold the URL, and with it a secret.
+pub(super) fn system_cause(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.downcast_ref::<io::Error>().map_or_else(|| "connection failed".to_owned(), ToString::to_string)
+}
+
 /// At most 256 characters of what a receiver says.
 pub(super) fn shortened(message: &str) -> String {
     message.chars().take(256).collect()

@@ -1,5 +1,6 @@
 //! OTLP over gRPC.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::endpoint::Endpoint;
-use super::error::shortened;
+use super::error::{shortened, system_cause};
 use super::headers::Headers;
 use super::retry::{Again, Failure};
 use super::thread::SinkThread;
@@ -88,9 +89,9 @@ fn failure(status: &Status) -> Failure {
     let again = again(status.code(), after);
     let name = format!("{:?}", status.code());
     let message = shortened(status.message());
-    let error = match again {
-        _ if std::error::Error::source(status).is_some() => SendError::Unreachable(message),
-        Again::Never => SendError::Refused { status: name, message },
+    let error = match (again, status.source()) {
+        (_, Some(cause)) => SendError::Unreachable(system_cause(cause)),
+        (Again::Never, None) => SendError::Refused { status: name, message },
         _ => SendError::Unavailable { status: name, message },
     };
     Failure { error, again }

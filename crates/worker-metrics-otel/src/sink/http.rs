@@ -1,6 +1,5 @@
 //! OTLP over HTTP, in protobuf.
 
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::thread;
@@ -15,6 +14,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
 use prost::Message;
 
 use super::endpoint::Endpoint;
+use super::error::{shortened, system_cause};
 use super::headers::Headers;
 use super::retry::{Again, Failure};
 use super::transport::acknowledged;
@@ -128,17 +128,9 @@ struct RpcStatus {
 }
 
 fn message_of(body: &Bytes) -> String {
-    RpcStatus::decode(body.clone()).map(|status| super::error::shortened(&status.message)).unwrap_or_default()
+    RpcStatus::decode(body.clone()).map(|status| shortened(&status.message)).unwrap_or_default()
 }
 
-/// The text of a client's error may hold the URL, and with it a secret: only the innermost cause is told, if it is one of the system.
 fn unreachable(cause: &HttpError) -> Failure {
-    let mut innermost: &(dyn Error + 'static) = &**cause;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let told = innermost
-        .downcast_ref::<std::io::Error>()
-        .map_or_else(|| "connection failed".to_owned(), ToString::to_string);
-    Failure { error: SendError::Unreachable(told), again: Again::Later }
+    Failure { error: SendError::Unreachable(system_cause(&**cause)), again: Again::Later }
 }

@@ -11,6 +11,7 @@ mod registry;
 mod replay;
 mod rig;
 mod scope;
+mod sink;
 mod stalls;
 mod steady;
 mod wire;
