@@ -96,6 +96,7 @@ impl<E: PushMetricExporter> PushMetricExporter for Exporter<E> {
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         let shared = self.shared.upgrade();
         let requests = self.pipe.begin_last(shared.as_deref().map(Shared::registry));
+        let _finish = requests.is_some().then(|| Finish(self.pipe.clone()));
         let histograms = futures_executor::block_on(self.send(requests.unwrap_or_default()));
         both(self.inner.shutdown_with_timeout(timeout), histograms)
     }

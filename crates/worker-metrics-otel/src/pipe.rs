@@ -45,9 +45,19 @@ struct Departed {
     histogram: HistogramSnapshot,
 }
 
-/// Series of detached sources that wait for an export, at most. An exporter that is never called, because its SDK has nothing to
-/// export, must not collect them for ever.
+/// Series of detached sources that wait to be delivered, at most. A receiver that never answers, or an exporter that is never called
+/// because its SDK has nothing to export, must not let them grow without end.
 const MOST_DEPARTED: usize = 10_000;
+
+fn warn_of_loss(series: usize) {
+    if series > 0 {
+        otel_warn!(
+            name: "WorkerMetrics.DetachedSeriesLost",
+            series = series.to_string(),
+            message = "Sources come and go, and nothing is delivered: the last values of the oldest series are lost."
+        );
+    }
+}
 
 /// A request, and which part of the export it is.
 pub(crate) struct Request {
@@ -115,14 +125,8 @@ impl Pipe {
             });
         });
         let surplus = departed.len().saturating_sub(MOST_DEPARTED);
-        if surplus > 0 {
-            departed.drain(..surplus);
-            otel_warn!(
-                name: "WorkerMetrics.DetachedSeriesLost",
-                series = surplus.to_string(),
-                message = "Sources come and go, and nothing is exported: the last values of the oldest series are lost."
-            );
-        }
+        departed.drain(..surplus);
+        warn_of_loss(surplus);
     }
 }
 
@@ -148,6 +152,7 @@ impl State {
         let fallback = InstrumentationScope::builder(env!("CARGO_PKG_NAME")).build();
         let scope = self.scope.as_ref().unwrap_or(&fallback);
         let parts = self.ledger.finish();
+        warn_of_loss(self.ledger.forget_ended_beyond(MOST_DEPARTED));
         let message = |metrics| request(&self.resource, scope, metrics);
         Some(parts.into_iter().map(|part| Request { id: part.id, message: message(part.metrics) }).collect())
     }

@@ -163,6 +163,24 @@ impl Ledger {
         parts.into_parts()
     }
 
+    /// Forgets the oldest of the series that have ended and are not through, but for `most` of them; returns how many it forgot.
+    ///
+    /// A receiver that never answers must not let them grow without end.
+    pub(crate) fn forget_ended_beyond(&mut self, most: usize) -> usize {
+        let now = self.now;
+        let ended = self.all_series().filter(|series| series.has_ended(now)).count();
+        let surplus = ended.saturating_sub(most);
+        let mut left = surplus;
+        if surplus > 0 {
+            self.retain(|series| {
+                let is_forgotten = left > 0 && series.has_ended(now);
+                left -= usize::from(is_forgotten);
+                !is_forgotten
+            });
+        }
+        surplus
+    }
+
     /// Takes note of what became of a part. A part of an earlier cycle is settled already: it has failed.
     pub(crate) fn settle(&mut self, part: PartId, outcome: Outcome) {
         if part.cycle != self.now.cycle {

@@ -155,6 +155,11 @@ impl Series {
         self.is_delivered = false;
     }
 
+    /// Whether nothing more is recorded of it.
+    pub(super) fn has_ended(&self, now: Moment) -> bool {
+        self.is_superseded || self.seen != now.cycle
+    }
+
     /// What is due in this cycle. A series that has ended delivers what it had, then its end, unless nobody knows of it.
     pub(super) fn due(&self, now: Moment, temporality: AggregationTemporality) -> Due {
         match self.is_value_due(temporality) {

@@ -308,3 +308,27 @@ fn points_have_neither_extremes_nor_exemplars() {
         assert_eq!((point.min, point.max, point.exemplars.len(), point.flags), (None, None, 0, 0));
     }
 }
+
+#[test]
+fn of_ended_series_that_nobody_acknowledges_the_oldest_are_forgotten() {
+    let mut ledger = ledger(Temporality::Cumulative);
+    let record = |ledger: &mut Ledger, attachments: std::ops::Range<u64>| {
+        for attachment in attachments {
+            let attributes = attributes(attachment);
+            ledger.record(id(attachment), &POLLS, &attributes, time(1), &counts(&[1, 0, 0]));
+        }
+    };
+    ledger.begin(time(10));
+    record(&mut ledger, 0..5);
+    let points = |ledger: &mut Ledger| ledger.finish().iter().map(|part| part.points).sum::<usize>();
+    assert_eq!(points(&mut ledger), 5);
+    assert_eq!(ledger.forget_ended_beyond(3), 0, "none has ended");
+
+    ledger.begin(time(20));
+    record(&mut ledger, 4..5);
+    assert_eq!(points(&mut ledger), 5);
+    assert_eq!(ledger.forget_ended_beyond(3), 1);
+    ledger.begin(time(30));
+    record(&mut ledger, 4..5);
+    assert_eq!(points(&mut ledger), 4);
+}
