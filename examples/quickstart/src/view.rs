@@ -73,7 +73,8 @@ fn histogram_row(before: Option<&Metric>, metric: &Metric) -> Option<Row> {
         per_second += per_second_since(earlier, point, count);
     }
     Some(Row {
-        what: metric.description.trim_end_matches('.').replace(". ", "; "),
+        // The sentence behind it speaks of the sum, which is not shown.
+        what: metric.description.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned(),
         now: all.text(),
         by_worker: format!("{}/s", units::number(per_second)),
         metric: metric.name.clone(),
@@ -236,6 +237,32 @@ mod tests {
                 now: "1,000 polls/s".to_owned(),
                 by_worker: "1,000 · 0".to_owned(),
                 metric: "tokio.worker.polls".to_owned(),
+            }]
+        );
+    }
+
+    #[test]
+    fn a_histogram_is_where_its_values_lie_since_the_last_look() {
+        let polls = |seconds: u64, counts: [u64; 3]| {
+            let mut point = point(json!({"tokio.runtime.name": "main"}), seconds, json!(0));
+            let point = point.as_object_mut().unwrap();
+            point.remove("value");
+            point.insert("count".to_owned(), json!(counts.iter().sum::<u64>()));
+            point.insert("bounds".to_owned(), json!([0.001, 0.002]));
+            point.insert("bucket_counts".to_owned(), json!(counts));
+            document(json!({
+                "name": "tokio.task.poll.duration", "unit": "s", "type": "histogram", "temporality": "cumulative",
+                "description": "Duration of task polls. The sum is an estimate.", "points": [point],
+            }))
+        };
+        let view = View::new(&polls(10, [900, 0, 5]), &polls(12, [900, 20, 5]));
+        assert_eq!(
+            view.rows,
+            [Row {
+                what: "Duration of task polls".to_owned(),
+                now: "half within 2 ms, 90 % within 2 ms, 99 % within 2 ms, all within 2 ms".to_owned(),
+                by_worker: "10/s".to_owned(),
+                metric: "tokio.task.poll.duration".to_owned(),
             }]
         );
     }
