@@ -1,12 +1,8 @@
 //! The guard of an attached source.
 
 use std::fmt;
-use std::sync::Arc;
 
 use worker_metrics::Identity;
-
-use crate::instrumentation::Shared;
-use crate::registry::Attached;
 
 /// Keeps a source attached; dropping it detaches the source.
 ///
@@ -15,19 +11,20 @@ use crate::registry::Attached;
 /// not exported: where that matters, flush the meter provider before.
 #[must_use = "the source is detached when this is dropped"]
 pub struct Attachment {
-    shared: Arc<Shared>,
-    attached: Arc<Attached>,
+    identity: Identity,
+    detach: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
 
 impl Attachment {
-    pub(crate) fn new(shared: Arc<Shared>, attached: Arc<Attached>) -> Self {
-        Self { shared, attached }
+    /// `detach` runs when this is dropped.
+    pub(crate) fn new(identity: Identity, detach: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self { identity, detach: Some(Box::new(detach)) }
     }
 
     /// Which source it is.
     #[must_use]
     pub fn identity(&self) -> &Identity {
-        self.attached.identity()
+        &self.identity
     }
 }
 
@@ -39,6 +36,8 @@ impl fmt::Debug for Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.shared.detach(&self.attached);
+        if let Some(detach) = self.detach.take() {
+            detach();
+        }
     }
 }

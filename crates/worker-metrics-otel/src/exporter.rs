@@ -15,8 +15,8 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 
 use crate::histogram::Outcome;
-use crate::instrumentation::Shared;
 use crate::pipe::{Pipe, Request};
+use crate::registry::Registry;
 use crate::sink::{Acknowledged, SendError, Sink};
 
 /// A push exporter, and beside it the histograms of every attached source as exact OTLP histograms.
@@ -31,15 +31,15 @@ use crate::sink::{Acknowledged, SendError, Sink};
 /// sent at the shutdown.
 pub struct Exporter<E> {
     inner: E,
-    shared: Weak<Shared>,
+    registry: Weak<Registry>,
     pipe: Arc<Pipe>,
     sink: Sink,
 }
 
 impl<E> Exporter<E> {
-    /// `shared` is weak: it holds the meters, and they hold their readers, which hold this.
-    pub(crate) fn new(inner: E, shared: Weak<Shared>, pipe: Arc<Pipe>, sink: Sink) -> Self {
-        Self { inner, shared, pipe, sink }
+    /// `registry` is weak: the meter provider keeps the exporter for good, and must keep no source.
+    pub(crate) fn new(inner: E, registry: Weak<Registry>, pipe: Arc<Pipe>, sink: Sink) -> Self {
+        Self { inner, registry, pipe, sink }
     }
 
     async fn send(&self, requests: Vec<Request>) -> Result<(), SendError> {
@@ -79,7 +79,7 @@ impl Drop for Finish {
 
 impl<E: PushMetricExporter> PushMetricExporter for Exporter<E> {
     fn export(&self, metrics: &ResourceMetrics) -> impl Future<Output = OTelSdkResult> + Send {
-        let requests = self.shared.upgrade().and_then(|shared| self.pipe.begin(shared.registry(), metrics));
+        let requests = self.registry.upgrade().and_then(|registry| self.pipe.begin(&registry, metrics));
         let finish = requests.is_some().then(|| Finish(self.pipe.clone()));
         let inner = self.inner.export(metrics);
         async move {
@@ -94,8 +94,7 @@ impl<E: PushMetricExporter> PushMetricExporter for Exporter<E> {
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        let shared = self.shared.upgrade();
-        let requests = self.pipe.begin_last(shared.as_deref().map(Shared::registry));
+        let requests = self.pipe.begin_last(self.registry.upgrade().as_deref());
         let _finish = requests.is_some().then(|| Finish(self.pipe.clone()));
         let histograms = futures_executor::block_on(self.send(requests.unwrap_or_default()));
         both(self.inner.shutdown_with_timeout(timeout), histograms)

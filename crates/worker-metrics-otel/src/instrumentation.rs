@@ -70,21 +70,17 @@ pub struct Instrumentation {
 /// Two locks, always taken in this order: `meters`, then the registry's. In between the SDK may take those of its pipelines;
 /// during a collection it holds them and calls back, and a callback takes the registry's alone.
 #[derive(Default)]
-pub(crate) struct Shared {
+struct Shared {
     options: Options,
     meters: Mutex<Vec<RegisteredMeter>>,
-    registry: Registry,
+    registry: Arc<Registry>,
     pipes: Pipes,
     warned_of_cardinality: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
     /// The last look comes first: an export in between that found neither the source nor its last values would end its series.
-    pub(crate) fn detach(&self, attached: &Arc<Attached>) {
+    fn detach(&self, attached: &Arc<Attached>) {
         pipe::part(&self.pipes, attached);
         self.registry.remove(attached);
     }
@@ -109,7 +105,7 @@ impl Instrumentation {
     pub fn register(&self, meter: &Meter) {
         let mut meters = self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner);
         let mut registered =
-            RegisteredMeter::new(meter.clone(), Arc::downgrade(&self.shared), &self.shared.options);
+            RegisteredMeter::new(meter.clone(), Arc::downgrade(&self.shared.registry), &self.shared.options);
         for attached in self.shared.registry.attached() {
             registered.cover(&attached);
         }
@@ -134,7 +130,8 @@ impl Instrumentation {
         })?;
         drop(meters);
         self.tell(&attached);
-        Ok(Attachment::new(self.shared.clone(), attached))
+        let (identity, shared) = (attached.identity().clone(), self.shared.clone());
+        Ok(Attachment::new(identity, move || shared.detach(&attached)))
     }
 
     /// Wraps an exporter, so that the histograms of every source go beside what it exports, as exact OTLP histograms.
@@ -155,7 +152,7 @@ impl Instrumentation {
     pub fn exporter_with<E: PushMetricExporter>(&self, inner: E, sink: Sink) -> Exporter<E> {
         let pipe = Arc::new(Pipe::new(inner.temporality(), self.shared.options.histogram_options.clone()));
         self.shared.pipes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&pipe));
-        Exporter::new(inner, Arc::downgrade(&self.shared), pipe, sink)
+        Exporter::new(inner, Arc::downgrade(&self.shared.registry), pipe, sink)
     }
 
     /// What each attached source provides, and what it lacks and why.

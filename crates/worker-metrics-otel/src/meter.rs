@@ -11,23 +11,22 @@ use worker_metrics::{Definition, Namespace, Snapshot};
 
 use crate::attributes::AttributeSet;
 use crate::cycle::Cycles;
-use crate::instrumentation::Shared;
 use crate::options::Options;
-use crate::registry::Attached;
+use crate::registry::{Attached, Registry};
 use crate::replay::Replayed;
 
 /// A registered meter, and which instruments it has already.
 pub(crate) struct RegisteredMeter {
     meter: Meter,
-    shared: Weak<Shared>,
+    registry: Weak<Registry>,
     cycles: Arc<Cycles>,
     instruments: Vec<(Namespace, usize)>,
 }
 
 impl RegisteredMeter {
-    /// `shared` is weak: the meter holds the callbacks, and the callbacks must not hold the meter.
-    pub(crate) fn new(meter: Meter, shared: Weak<Shared>, options: &Options) -> Self {
-        Self { meter, shared, cycles: Arc::new(Cycles::new(options.replay)), instruments: Vec::new() }
+    /// `registry` is weak: the meter provider keeps the callbacks for good, and must keep no source.
+    pub(crate) fn new(meter: Meter, registry: Weak<Registry>, options: &Options) -> Self {
+        Self { meter, registry, cycles: Arc::new(Cycles::new(options.replay)), instruments: Vec::new() }
     }
 
     /// Makes the instruments that `attached` needs and the meter has not.
@@ -48,7 +47,7 @@ impl RegisteredMeter {
                 continue;
             }
             let callback = Callback {
-                shared: self.shared.clone(),
+                registry: self.registry.clone(),
                 cycles: self.cycles.clone(),
                 index: self.instruments.len(),
                 namespace: namespace.clone(),
@@ -121,7 +120,7 @@ fn saturating_i64(count: u64) -> i64 {
 
 /// What the callback of one instrument needs.
 struct Callback {
-    shared: Weak<Shared>,
+    registry: Weak<Registry>,
     cycles: Arc<Cycles>,
     /// Among the callbacks of the meter.
     index: usize,
@@ -132,8 +131,8 @@ struct Callback {
 
 impl Callback {
     fn for_each_source(&self, mut observe: impl FnMut(&Snapshot, &[AttributeSet])) {
-        let Some(shared) = self.shared.upgrade() else { return };
-        self.cycles.observe(shared.registry(), self.index, |attached, snapshot| {
+        let Some(registry) = self.registry.upgrade() else { return };
+        self.cycles.observe(&registry, self.index, |attached, snapshot| {
             if attached.exports(self.row) && attached.identity().namespace == self.namespace {
                 observe(snapshot, attached.attributes().of(self.row));
             }

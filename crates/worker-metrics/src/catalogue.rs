@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
+use crate::attribute::Attribute;
 use crate::histogram::HistogramSnapshot;
-use crate::namespace::Attribute;
 use crate::snapshot::{Snapshot, WorkerSnapshot, WorkerState};
 
 /// One metric: what it is called below its namespace, what it means, and how it is read from a [`Snapshot`].

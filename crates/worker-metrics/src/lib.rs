@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod atomic;
+mod attribute;
 mod batch;
 pub mod catalogue;
 mod clock;
@@ -13,11 +14,12 @@ mod snapshot;
 mod source;
 mod worker;
 
+pub use attribute::Attribute;
 pub use batch::Batch;
 pub use catalogue::Definition;
 pub use clock::Clock;
 pub use config::Config;
-pub use namespace::{Attribute, Namespace, NamespaceError};
+pub use namespace::{Namespace, NamespaceError};
 pub use pool::{Pool, PoolBuilder, PoolError};
 pub use pool_metrics::PoolMetrics;
 pub use snapshot::{Snapshot, WorkerSnapshot, WorkerState};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
+use crate::attribute::Attribute;
 use crate::catalogue::Definition;
 
 /// The first part of the names of a source's metrics and attributes: `tokio`, `worker_pool`, or an executor's own.
@@ -24,23 +25,6 @@ use crate::catalogue::Definition;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Namespace(Cow<'static, str>);
-
-/// An attribute of a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Attribute {
-    /// Name of the runtime or pool.
-    Name,
-    /// Identifier of the runtime or pool, where names are not unique.
-    Id,
-    /// Flavor of the runtime's scheduler; on request.
-    Flavor,
-    /// Index of the worker, from 0.
-    WorkerIndex,
-    /// State of the worker.
-    WorkerState,
-    /// State of a thread of the blocking pool.
-    BlockingThreadState,
-}
 
 impl Namespace {
     /// Tokio's runtimes, and nothing else.

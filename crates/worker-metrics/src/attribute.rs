@@ -1,0 +1,20 @@
+//! What tells the series of a metric apart.
+//!
+//! The catalogue says which metric has which; a namespace says how they are called.
+
+/// An attribute of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Attribute {
+    /// Name of the runtime or pool.
+    Name,
+    /// Identifier of the runtime or pool, where names are not unique.
+    Id,
+    /// Flavor of the runtime's scheduler; on request.
+    Flavor,
+    /// Index of the worker, from 0.
+    WorkerIndex,
+    /// State of the worker.
+    WorkerState,
+    /// State of a thread of the blocking pool.
+    BlockingThreadState,
+}
