@@ -70,6 +70,7 @@ OTEL_EXPORTER_OTLP_…:
   OTEL_EXPORTER_OTLP_PROTOCOL       grpc or http/protobuf
   OTEL_EXPORTER_OTLP_HEADERS        such as api-key=…
   OTEL_EXPORTER_OTLP_TIMEOUT        milliseconds
+  OTEL_EXPORTER_OTLP_COMPRESSION    none, gzip or zstd
   OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE  cumulative, delta or lowmemory
   OTEL_METRIC_EXPORT_INTERVAL       milliseconds; 1000 here, if it is not set
   OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES";

@@ -106,6 +106,7 @@ fn the_variables_of_the_specification_are_heard() {
         &[
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
             ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
             ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
             ("OTEL_SERVICE_NAME", "checkout"),
             (
@@ -157,7 +158,7 @@ fn an_endpoint_where_nobody_listens_is_an_error_that_is_told() {
 fn bad_input_is_one_line_and_status_2() {
     /// Arguments, a variable and its value, and what the line must hold.
     type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static str);
-    let cases: [Case; 8] = [
+    let cases: [Case; 9] = [
         (&["--duration", "soon"], &[], "'soon' for '--duration <SECONDS>'"),
         (&["--workers", "0"], &[], "use a number from 1 to 1024"),
         (&["--protocol", "http/json"], &[], "--protocol is \"http/json\": use grpc or http/protobuf"),
@@ -165,6 +166,7 @@ fn bad_input_is_one_line_and_status_2() {
         (&["--endpoint", "localhost:4317"], &[], "--endpoint is \"localhost:4317\": "),
         (&["--colour"], &[], "'--colour'"),
         (&[], &[("OTEL_METRIC_EXPORT_INTERVAL", "0")], "OTEL_METRIC_EXPORT_INTERVAL is \"0\": "),
+        (&[], &[("OTEL_EXPORTER_OTLP_COMPRESSION", "rar")], "OTEL_EXPORTER_OTLP_COMPRESSION is \"rar\": "),
         (
             &[],
             &[("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "udp")],

@@ -142,6 +142,20 @@ fn each_worker_has_a_histogram_where_that_is_asked_for() {
 }
 
 #[test]
+fn the_expected_series_are_those_that_arrive_with_the_histograms() {
+    for histograms in [Histograms::Off, Histograms::Runtime, Histograms::Worker] {
+        let options = Options::default().with_histograms(histograms);
+        let rig = Rig::new(Protocol::Grpc, Temporality::Cumulative, Compression::None, options);
+        let (pool, mut batches) = pool(&Scale::preset(), 3);
+        let _attachment = rig.workers.attach(pool).unwrap();
+        poll(&mut batches[0], Duration::from_micros(10), 1);
+        rig.flush();
+        let arrived: usize = rig.receiver.snapshot().metrics.iter().map(|metric| metric.points.len()).sum();
+        assert_eq!(arrived, rig.workers.expected_series().total(), "{histograms:?}");
+    }
+}
+
+#[test]
 fn histograms_that_are_off_or_not_kept_have_no_point() {
     let off = Options::default().with_histograms(Histograms::Off);
     let rig = Rig::new(Protocol::Grpc, Temporality::Cumulative, Compression::None, off);
