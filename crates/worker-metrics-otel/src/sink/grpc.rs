@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -49,10 +51,15 @@ impl Grpc {
     ) -> GrpcOnce {
         let client = MetricsServiceClient::new(self.channel);
         let client = match compression {
+            // Receivers written in Go answer in the compression of the request, asked or not.
             #[cfg(feature = "gzip")]
-            Compression::Gzip => client.send_compressed(tonic::codec::CompressionEncoding::Gzip),
+            Compression::Gzip => {
+                client.send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip)
+            }
             #[cfg(feature = "zstd")]
-            Compression::Zstd => client.send_compressed(tonic::codec::CompressionEncoding::Zstd),
+            Compression::Zstd => {
+                client.send_compressed(CompressionEncoding::Zstd).accept_compressed(CompressionEncoding::Zstd)
+            }
             // Those that are not compiled in are refused when they are set.
             _ => client,
         };
