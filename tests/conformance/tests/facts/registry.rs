@@ -61,7 +61,7 @@ struct AttributeReference {
 
 fn registry() -> Registry {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../registry/tokio.yaml");
-    serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    serde_yaml_ng::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 /// What the registry says of one metric, and what the catalogue says of it.
