@@ -16,7 +16,7 @@ use worker_metrics_otel::{Attachment, Exporter, Instrumentation, Protocol, Sink}
 use crate::wire::PATIENCE;
 
 const POLLS: &str = "worker_pool.task.poll.duration";
-const TIMEOUT: Duration = Duration::from_millis(400);
+const TIMEOUT: Duration = Duration::from_secs(1);
 const BOTH: [Protocol; 2] = [Protocol::Grpc, Protocol::HttpProtobuf];
 
 /// A pool whose histograms alone are exported, by hand.
@@ -72,7 +72,7 @@ fn status(grpc: Code, http: u16, retry_after: Option<Duration>) -> Fault {
 fn every_fault_is_told_as_what_it_is_in_time_and_the_next_export_carries_everything() {
     let hour = Some(Duration::from_secs(3_600));
     let cases = [
-        (Fault::Hang, ["no answer within 400ms", "no answer within 400ms"]),
+        (Fault::Hang, ["no answer within 1s", "no answer within 1s"]),
         (Fault::Reset, ["the receiver cannot be reached", "the receiver cannot be reached"]),
         (Fault::Garbage, ["the receiver refuses them with Internal", "the answer cannot be read"]),
         (

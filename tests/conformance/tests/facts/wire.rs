@@ -72,7 +72,7 @@ impl Wire {
 }
 
 /// The time that a send may take, retries included.
-const TIMEOUT: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 fn transport() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
