@@ -40,9 +40,11 @@ where
 {
     let deadline = Instant::now() + timeout;
     let mut pause = FIRST_PAUSE;
+    let mut answer = None;
     loop {
         let Failure { error, again } = match timeout_at(deadline, attempt()).await {
-            Err(_) => return Err(SendError::Timeout(timeout)),
+            // What was answered before says more than that the last attempt was cut short.
+            Err(_) => return Err(answer.unwrap_or(SendError::Timeout(timeout))),
             Ok(Ok(acknowledged)) => return Ok(acknowledged),
             Ok(Err(failure)) => failure,
         };
@@ -54,6 +56,7 @@ where
         if Instant::now() + wait >= deadline {
             return Err(error);
         }
+        answer = Some(error);
         sleep(wait).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
