@@ -22,7 +22,7 @@ impl Compression {
             Self::Zstd if cfg!(not(feature = "zstd")) => "zstd",
             _ => return Ok(self),
         };
-        Err(SinkError::bad(by, feature, &format!("switch on the feature `{feature}` of worker-metrics-otel")))
+        Err(SinkError::not_compiled_in(by, feature, feature))
     }
 
     pub(super) fn parse(by: &str, value: &str) -> Result<Self, SinkError> {

@@ -18,8 +18,6 @@ pub enum SinkError {
         /// What to do.
         remedy: String,
     },
-    /// The feature of this name is not compiled in.
-    NotCompiledIn(&'static str),
     /// The thread of the sink cannot be started.
     Thread(io::Error),
     /// The transport cannot be made.
@@ -31,13 +29,17 @@ impl SinkError {
         Self::Bad { by: by.to_owned(), value: Some(value.to_owned()), remedy: remedy.to_owned() }
     }
 
+    pub(super) fn not_compiled_in(by: &str, value: &str, feature: &str) -> Self {
+        Self::bad(by, value, &format!("switch on the feature `{feature}` of worker-metrics-otel"))
+    }
+
     /// The value may be secret, and is left out.
     pub(super) fn bad_secret(by: &str, remedy: &str) -> Self {
         Self::Bad { by: by.to_owned(), value: None, remedy: remedy.to_owned() }
     }
 
-    pub(super) fn bad_header(by: &str, name: &str, why: &str) -> Self {
-        Self::bad_secret(by, &format!("header {name:?}: {why}"))
+    pub(super) fn bad_header(by: &str, name: &str, remedy: &str) -> Self {
+        Self::bad_secret(by, &format!("header {name:?}: {remedy}"))
     }
 }
 
@@ -46,12 +48,6 @@ impl fmt::Display for SinkError {
         match self {
             Self::Bad { by, value: Some(value), remedy } => write!(f, "{by} is {value:?}: {remedy}"),
             Self::Bad { by, value: None, remedy } => write!(f, "{by} is not usable: {remedy}"),
-            Self::NotCompiledIn(feature) => {
-                write!(
-                    f,
-                    "this protocol is not compiled in: switch on the feature `{feature}` of worker-metrics-otel"
-                )
-            }
             Self::Thread(cause) => write!(f, "the thread that sends histograms cannot be started: {cause}"),
             Self::Transport(cause) => write!(f, "the transport for histograms cannot be made: {cause}"),
         }
@@ -61,7 +57,7 @@ impl fmt::Display for SinkError {
 impl Error for SinkError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Bad { .. } | Self::NotCompiledIn(_) => None,
+            Self::Bad { .. } => None,
             Self::Thread(cause) => Some(cause),
             Self::Transport(cause) => Some(&**cause),
         }
@@ -88,8 +84,10 @@ pub enum SendError {
         /// What the receiver says, at most 256 characters of it.
         message: String,
     },
-    /// The receiver cannot be reached, or the connection broke.
+    /// The receiver cannot be reached.
     Unreachable(String),
+    /// The connection broke before the answer. The receiver may have the request or not, so it is not sent again at once.
+    Broken(String),
     /// The answer cannot be read: is this an OTLP receiver?
     Answer,
     /// The request cannot be made.
@@ -117,6 +115,9 @@ impl fmt::Display for SendError {
             Self::Unreachable(cause) => {
                 write!(f, "the receiver cannot be reached ({cause}): does it listen there?")
             }
+            Self::Broken(cause) => {
+                write!(f, "the connection broke before the answer ({cause}): does the receiver restart?")
+            }
             Self::Answer => f.write_str("the answer cannot be read: is this an OTLP receiver?"),
             Self::Request(cause) => write!(f, "the request cannot be made: {cause}"),
             Self::Stopped => f.write_str("the thread that sends has ended"),
@@ -126,16 +127,16 @@ impl fmt::Display for SendError {
 
 impl Error for SendError {}
 
-/// The innermost cause of an error, if it is one of the system. The texts around it may hold the URL, and with it a secret.
-pub(super) fn system_cause(error: &(dyn Error + 'static)) -> String {
+/// The innermost cause of an error, if it is one of the system, or of TLS. Other texts may hold the URL, and with it a secret.
+#[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
+pub(super) fn cause_of(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error;
     while let Some(cause) = innermost.source() {
         innermost = cause;
     }
-    innermost.downcast_ref::<io::Error>().map_or_else(|| "connection failed".to_owned(), ToString::to_string)
-}
-
-/// At most 256 characters of what a receiver says.
-pub(super) fn shortened(message: &str) -> String {
-    message.chars().take(256).collect()
+    let of_the_system = innermost.downcast_ref::<io::Error>().map(ToString::to_string);
+    #[cfg(feature = "tls")]
+    let of_the_system =
+        of_the_system.or_else(|| innermost.downcast_ref::<rustls::Error>().map(ToString::to_string));
+    of_the_system.unwrap_or_else(|| "connection failed".to_owned())
 }

@@ -14,10 +14,11 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::endpoint::Endpoint;
-use super::error::{shortened, system_cause};
+use super::error::cause_of;
 use super::headers::Headers;
 use super::retry::{Again, Failure};
 use super::thread::SinkThread;
+use super::tls::Tls;
 use super::transport::acknowledged;
 use super::{Acknowledged, Compression, SendError, SinkError};
 
@@ -30,13 +31,24 @@ pub(super) struct Grpc {
 
 impl Grpc {
     /// A channel on the sink's own thread, which connects when it is used first.
-    pub(super) fn connect(endpoint: &Endpoint, thread: &SinkThread) -> Result<Self, SinkError> {
+    pub(super) fn connect(
+        endpoint: &Endpoint,
+        tls: Option<Tls>,
+        thread: &SinkThread,
+    ) -> Result<Self, SinkError> {
         let _entered = thread.runtime().enter();
-        let channel = Channel::builder(endpoint.uri.clone())
+        let refuse = |cause: tonic::transport::Error| SinkError::Transport(cause.into());
+        let builder = Channel::builder(endpoint.uri.clone())
             .user_agent(concat!("worker-metrics-otel/", env!("CARGO_PKG_VERSION")))
-            .map_err(|cause| SinkError::Transport(cause.into()))?
-            .connect_lazy();
-        Ok(Self { channel, endpoint: Some(endpoint.clone()) })
+            .map_err(refuse)?;
+        #[cfg(feature = "tls")]
+        let builder = match tls {
+            Some(tls) => builder.tls_config(tls.into_grpc()).map_err(refuse)?,
+            None => builder,
+        };
+        #[cfg(not(feature = "tls"))]
+        let _ = tls;
+        Ok(Self { channel: builder.connect_lazy(), endpoint: Some(endpoint.clone()) })
     }
 
     pub(super) fn new(channel: Channel) -> Self {
@@ -63,7 +75,7 @@ impl Grpc {
             // Those that are not compiled in are refused when they are set.
             _ => client,
         };
-        GrpcOnce { client, request, metadata: MetadataMap::from_headers(headers.0) }
+        GrpcOnce { client, request, headers }
     }
 }
 
@@ -77,28 +89,37 @@ impl fmt::Debug for Grpc {
 pub(super) struct GrpcOnce {
     client: MetricsServiceClient<Channel>,
     request: ExportMetricsServiceRequest,
-    metadata: MetadataMap,
+    headers: Headers,
 }
 
 impl GrpcOnce {
     pub(super) async fn send(&self) -> Result<Acknowledged, Failure> {
         let mut request = tonic::Request::new(self.request.clone());
-        request.metadata_mut().clone_from(&self.metadata);
+        *request.metadata_mut() = MetadataMap::from_headers(self.headers.0.clone());
         match self.client.clone().export(request).await {
-            Ok(response) => Ok(acknowledged(response.into_inner())),
-            Err(status) => Err(failure(&status)),
+            Ok(response) => Ok(acknowledged(response.into_inner(), &self.headers)),
+            Err(status) => Err(failure(&status, &self.headers)),
         }
     }
 }
 
-fn failure(status: &Status) -> Failure {
+fn failure(status: &Status, headers: &Headers) -> Failure {
+    // A status with a cause does not come from the receiver: it says what became of the connection.
+    if let Some(cause) = status.source() {
+        let told = cause_of(cause);
+        // Of these, that one alone means that the request did not leave.
+        return if status.code() == Code::Unavailable {
+            Failure { error: SendError::Unreachable(told), again: Again::Later }
+        } else {
+            Failure { error: SendError::Broken(told), again: Again::Never }
+        };
+    }
     let after = status.get_details_retry_info().and_then(|info| info.retry_delay);
     let again = again(status.code(), after);
     let name = format!("{:?}", status.code());
-    let message = shortened(status.message());
-    let error = match (again, status.source()) {
-        (_, Some(cause)) => SendError::Unreachable(system_cause(cause)),
-        (Again::Never, None) => SendError::Refused { status: name, message },
+    let message = headers.redact(status.message());
+    let error = match again {
+        Again::Never => SendError::Refused { status: name, message },
         _ => SendError::Unavailable { status: name, message },
     };
     Failure { error, again }

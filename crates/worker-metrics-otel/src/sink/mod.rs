@@ -13,7 +13,10 @@ mod headers;
 #[cfg(feature = "http-proto")]
 mod http;
 mod retry;
+#[cfg(all(test, any(feature = "grpc-tonic", feature = "http-proto")))]
+mod tests;
 mod thread;
+mod tls;
 mod transport;
 
 use std::fmt;
@@ -62,16 +65,20 @@ impl Sink {
     /// The receiver that the environment names.
     ///
     /// It reads `OTEL_EXPORTER_OTLP_METRICS_X`, or else `OTEL_EXPORTER_OTLP_X`, for `X` in `ENDPOINT`, `PROTOCOL`, `HEADERS`,
-    /// `TIMEOUT`, `COMPRESSION` and `INSECURE`. Without any that is `http/protobuf` to `http://localhost:4318/v1/metrics`, or gRPC to
+    /// `TIMEOUT`, `COMPRESSION`, `INSECURE`, and with the feature `tls` `CERTIFICATE`, `CLIENT_KEY` and `CLIENT_CERTIFICATE`, which are
+    /// the names of PEM files. A certificate is trusted in place of those of the system. Without any variable that is `http/protobuf` to `http://localhost:4318/v1/metrics`, or gRPC to
     /// `http://localhost:4317` where HTTP is not compiled in.
     ///
     /// # Errors
     ///
     /// [`SinkError`] if a variable is bad. It names the variable, its value unless that may be secret, and the remedy.
     pub fn from_env() -> Result<Self, SinkError> {
-        let environment = Environment::of_process();
+        Self::of(&Environment::of_process())
+    }
+
+    fn of(environment: &Environment) -> Result<Self, SinkError> {
         let protocol = environment.protocol()?;
-        Self::new(&environment, &environment.endpoint(protocol)?)
+        Self::new(environment, &environment.endpoint(protocol)?)
     }
 
     /// [`from_env`](Self::from_env), but for the protocol and the endpoint, which are given: a base such as
@@ -81,15 +88,17 @@ impl Sink {
     ///
     /// [`SinkError`] if the endpoint is no URL, or a variable is bad.
     pub fn from_env_to(protocol: Protocol, endpoint: &str) -> Result<Self, SinkError> {
-        Self::new(&Environment::of_process(), &Endpoint::given("the endpoint", endpoint, protocol)?)
+        let endpoint = Endpoint::given("the endpoint", endpoint, protocol)?.connectable("the endpoint")?;
+        Self::new(&Environment::of_process(), &endpoint)
     }
 
     fn new(environment: &Environment, endpoint: &Endpoint) -> Result<Self, SinkError> {
         let headers = environment.headers()?;
         let timeout = environment.timeout()?;
         let compression = environment.compression()?;
+        let tls = environment.tls(endpoint)?;
         let thread = SinkThread::start().map_err(SinkError::Thread)?;
-        let transport = Transport::to(endpoint, timeout, &thread)?;
+        let transport = Transport::to(endpoint, tls, &thread)?;
         Ok(Self { transport, headers, timeout, compression, thread: Arc::new(thread) })
     }
 

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
 use super::{Acknowledged, SendError};
 
@@ -38,22 +38,24 @@ pub(super) async fn until_acknowledged<F>(
 where
     F: Future<Output = Result<Acknowledged, Failure>>,
 {
-    let deadline = Instant::now() + timeout;
+    let start = Instant::now();
     let mut pause = FIRST_PAUSE;
     let mut answer = None;
     loop {
-        let Failure { error, again } = match timeout_at(deadline, attempt()).await {
-            // What was answered before says more than that the last attempt was cut short.
-            Err(_) => return Err(answer.unwrap_or(SendError::Timeout(timeout))),
-            Ok(Ok(acknowledged)) => return Ok(acknowledged),
-            Ok(Err(failure)) => failure,
-        };
+        let Failure { error, again } =
+            match tokio::time::timeout(timeout.saturating_sub(start.elapsed()), attempt()).await {
+                // What was answered before says more than that the last attempt was cut short.
+                Err(_) => return Err(answer.unwrap_or(SendError::Timeout(timeout))),
+                Ok(Ok(acknowledged)) => return Ok(acknowledged),
+                Ok(Err(failure)) => failure,
+            };
         let wait = match again {
             Again::Never => return Err(error),
             Again::Later => jittered(pause),
             Again::After(wait) => wait,
         };
-        if Instant::now() + wait >= deadline {
+        // A receiver may ask for any wait, also for one that no clock can show.
+        if wait >= timeout.saturating_sub(start.elapsed()) {
             return Err(error);
         }
         answer = Some(error);

@@ -6,10 +6,13 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::thread::{Builder, JoinHandle};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread::{self, Builder};
 
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::SendError;
 
@@ -17,7 +20,7 @@ use super::SendError;
 pub(super) struct SinkThread {
     runtime: Handle,
     stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 impl SinkThread {
@@ -43,7 +46,24 @@ impl SinkThread {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, SendError> {
-        self.runtime.spawn(work).await.map_err(|_| SendError::Stopped)
+        AbortOnDrop(self.runtime.spawn(work)).await.map_err(|_| SendError::Stopped)
+    }
+}
+
+/// What nobody waits for any more is not done either.
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -1,7 +1,5 @@
 //! One of the transports that are compiled in.
 
-use std::time::Duration;
-
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
@@ -10,6 +8,7 @@ use super::endpoint::{Endpoint, Protocol};
 use super::headers::Headers;
 use super::retry::Failure;
 use super::thread::SinkThread;
+use super::tls::Tls;
 use super::{Acknowledged, Compression, SendError, SinkError};
 
 /// How requests travel.
@@ -30,17 +29,17 @@ pub(super) enum Once {
 }
 
 impl Transport {
-    /// The transport to an endpoint; a client of the program's environment ends each attempt after `timeout`.
-    pub(super) fn to(endpoint: &Endpoint, timeout: Duration, thread: &SinkThread) -> Result<Self, SinkError> {
+    /// The transport to an endpoint, whose connections live on the thread.
+    pub(super) fn to(endpoint: &Endpoint, tls: Option<Tls>, thread: &SinkThread) -> Result<Self, SinkError> {
         match endpoint.protocol {
             #[cfg(feature = "grpc-tonic")]
-            Protocol::Grpc => super::grpc::Grpc::connect(endpoint, thread).map(Self::Grpc),
+            Protocol::Grpc => super::grpc::Grpc::connect(endpoint, tls, thread).map(Self::Grpc),
             #[cfg(feature = "http-proto")]
-            Protocol::HttpProtobuf => super::http::Http::connect(endpoint, timeout).map(Self::Http),
+            Protocol::HttpProtobuf => Ok(Self::Http(super::http::Http::connect(endpoint, tls))),
             #[cfg(not(all(feature = "grpc-tonic", feature = "http-proto")))]
             protocol => {
-                let _ = (timeout, thread);
-                Err(protocol.available().err().unwrap_or(SinkError::NotCompiledIn("http-proto")))
+                let _ = (tls, thread);
+                Err(SinkError::Transport(format!("{protocol:?} is not compiled in").into()))
             }
         }
     }
@@ -68,7 +67,7 @@ impl Transport {
             #[cfg(feature = "grpc-tonic")]
             Self::Grpc(grpc) => Ok(Once::Grpc(grpc.prepare(request, headers, compression))),
             #[cfg(feature = "http-proto")]
-            Self::Http(http) => http.prepare(&request, &headers, compression).map(Once::Http),
+            Self::Http(http) => http.prepare(&request, headers, compression).map(Once::Http),
         }
     }
 }
@@ -86,10 +85,7 @@ impl Once {
 }
 
 /// What a receiver that took the request says.
-pub(super) fn acknowledged(response: ExportMetricsServiceResponse) -> Acknowledged {
+pub(super) fn acknowledged(response: ExportMetricsServiceResponse, headers: &Headers) -> Acknowledged {
     let partial = response.partial_success.unwrap_or_default();
-    Acknowledged {
-        rejected: partial.rejected_data_points,
-        message: super::error::shortened(&partial.error_message),
-    }
+    Acknowledged { rejected: partial.rejected_data_points, message: headers.redact(&partial.error_message) }
 }
