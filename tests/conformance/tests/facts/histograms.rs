@@ -322,21 +322,20 @@ fn the_polls_of_a_tokio_runtime_arrive_with_an_estimated_sum() {
     use worker_metrics::{Snapshot, Source};
     use worker_metrics_tokio::{RuntimeBuilderExt, TokioRuntime};
 
-    let rig = Rig::plain(Temporality::Cumulative);
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
         .name("main")
         .enable_worker_histograms()
         .build()
         .unwrap();
-    let source = TokioRuntime::new(runtime.handle());
     runtime.block_on(async {
         for _ in 0..500 {
             tokio::spawn(async {}).await.unwrap();
         }
     });
     // Until both workers have parked, and so published every poll.
-    let mut snapshot = Snapshot::new();
+    let source = TokioRuntime::new(runtime.handle());
+    let mut snapshot = Snapshot::with_histograms();
     loop {
         source.collect(&mut snapshot);
         if snapshot.workers().iter().filter_map(|worker| worker.poll_count).sum::<u64>() == 500 {
@@ -344,16 +343,30 @@ fn the_polls_of_a_tokio_runtime_arrive_with_an_estimated_sum() {
         }
         std::thread::yield_now();
     }
-    let _attachment = rig.workers.attach(source).unwrap();
-    rig.flush();
-    for name in ["tokio.task.poll.duration", "tokio.task.schedule.duration"] {
-        let document = rig.receiver.snapshot();
-        let metric = document.metric(name).unwrap();
-        assert!(metric.description.ends_with(" The sum is an estimate from the bucket bounds."));
-        let histogram = metric.points[0].histogram().unwrap();
-        assert_eq!((histogram.count, histogram.bucket_counts.iter().sum::<u64>()), (500, 500));
-        assert_eq!(histogram.bounds.len(), 22);
-        assert!(histogram.sum.unwrap() > 0.0);
+    let mut counted = vec![0; 23];
+    for worker in snapshot.workers() {
+        counted.iter_mut().zip(&worker.poll_count_histogram.buckets).for_each(|(sum, count)| *sum += count);
+    }
+
+    for protocol in [Protocol::Grpc, Protocol::Http] {
+        for temporality in [Temporality::Cumulative, Temporality::Delta] {
+            for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+                let rig = Rig::new(protocol, temporality, compression, Options::default());
+                let _attachment = rig.workers.attach(TokioRuntime::new(runtime.handle())).unwrap();
+                rig.flush();
+                rig.flush();
+                for name in ["tokio.task.poll.duration", "tokio.task.schedule.duration"] {
+                    let document = rig.receiver.snapshot();
+                    let metric = document.metric(name).unwrap();
+                    assert!(metric.description.ends_with(" The sum is an estimate from the bucket bounds."));
+                    let histogram = metric.points[0].histogram().unwrap();
+                    assert_eq!((histogram.count, histogram.bucket_counts.iter().sum::<u64>()), (500, 500));
+                    assert_eq!(histogram.bounds.len(), 22);
+                    assert!(histogram.sum.unwrap() > 0.0);
+                }
+                assert_eq!(rig.counts("tokio.task.poll.duration"), std::slice::from_ref(&counted));
+            }
+        }
     }
 }
 
