@@ -19,7 +19,6 @@ use super::headers::Headers;
 use super::retry::{Again, Failure};
 use super::thread::SinkThread;
 use super::tls::Tls;
-use super::transport::acknowledged;
 use super::{Acknowledged, Compression, SendError, SinkError};
 
 /// A channel to a receiver.
@@ -97,7 +96,7 @@ impl GrpcOnce {
         let mut request = tonic::Request::new(self.request.clone());
         *request.metadata_mut() = MetadataMap::from_headers(self.headers.0.clone());
         match self.client.clone().export(request).await {
-            Ok(response) => Ok(acknowledged(response.into_inner(), &self.headers)),
+            Ok(response) => Ok(Acknowledged::new(response.into_inner(), &self.headers)),
             Err(status) => Err(failure(&status, &self.headers)),
         }
     }

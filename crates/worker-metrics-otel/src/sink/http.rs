@@ -23,7 +23,6 @@ use super::error::cause_of;
 use super::headers::Headers;
 use super::retry::{Again, Failure};
 use super::tls::Tls;
-use super::transport::acknowledged;
 use super::{Acknowledged, Compression, SendError};
 
 /// A client, and the URL that it posts to.
@@ -118,7 +117,7 @@ impl HttpOnce {
         let status = response.status();
         if status.is_success() {
             return ExportMetricsServiceResponse::decode(response.body().clone())
-                .map(|response| acknowledged(response, &self.secrets))
+                .map(|response| Acknowledged::new(response, &self.secrets))
                 .map_err(|_| Failure { error: SendError::Answer, again: Again::Never });
         }
         let again = match status {

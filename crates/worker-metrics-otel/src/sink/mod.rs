@@ -3,6 +3,7 @@
 //! Called by the exporter on the reader's thread; works on a thread of its own, never on a runtime of the program. A send ends within
 //! its timeout, whatever the receiver does. Nothing secret is in `Debug`, errors or logs.
 
+mod acknowledged;
 mod compression;
 mod endpoint;
 mod environment;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 
+pub(crate) use acknowledged::Acknowledged;
 pub use compression::Compression;
 pub use endpoint::Protocol;
 pub use error::{SendError, SinkError};
@@ -51,14 +53,6 @@ pub struct Sink {
     timeout: Duration,
     compression: Compression,
     thread: Arc<SinkThread>,
-}
-
-/// What the receiver answered to a request that it took.
-#[derive(Debug)]
-pub(crate) struct Acknowledged {
-    /// The number of points that it rejected all the same.
-    pub(crate) rejected: i64,
-    pub(crate) message: String,
 }
 
 impl Sink {

@@ -1,8 +1,6 @@
 //! One of the transports that are compiled in.
 
-use opentelemetry_proto::tonic::collector::metrics::v1::{
-    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
-};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 
 use super::endpoint::{Endpoint, Protocol};
 use super::headers::Headers;
@@ -82,10 +80,4 @@ impl Once {
             Self::Http(once) => once.send().await,
         }
     }
-}
-
-/// What a receiver that took the request says.
-pub(super) fn acknowledged(response: ExportMetricsServiceResponse, headers: &Headers) -> Acknowledged {
-    let partial = response.partial_success.unwrap_or_default();
-    Acknowledged { rejected: partial.rejected_data_points, message: headers.redact(&partial.error_message) }
 }
