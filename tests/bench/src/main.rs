@@ -22,10 +22,18 @@ struct Arguments {
     /// Compares on a runtime of so many workers, and nothing else
     #[arg(long, hide = true)]
     peers: Option<usize>,
+
+    /// Measures an export of so many values, and nothing else
+    #[arg(long, hide = true)]
+    counted: Option<u64>,
 }
 
 fn main() {
-    let Arguments { rounds, peers } = Arguments::parse();
+    let Arguments { rounds, peers, counted } = Arguments::parse();
+    if let Some(count) = counted {
+        print!("{}", growth::measure(count, rounds));
+        return;
+    }
     if let Some(workers) = peers {
         print!("{}", peers::row(workers, rounds));
         return;

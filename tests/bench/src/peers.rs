@@ -11,7 +11,7 @@ pub(crate) fn report(rounds: usize) -> String {
     }
     let mut table = format!(
         "Both read the same runtime, whose workers keep {BUCKETS} buckets each; this bridge collects, encodes and hands over, the \
-         other one collects; median of {rounds} rounds in turns.\n\n| workers | crate | time | series delivered | series lost |\n\
+         other one collects; the least of {rounds} rounds in turns.\n\n| workers | crate | time | series delivered | series lost |\n\
          |---|---|---|---|---|\n"
     );
     for workers in [64, 256] {
@@ -43,7 +43,7 @@ pub(crate) fn row(workers: usize, rounds: usize) -> String {
 
     use crate::growth::Bench;
     use crate::reader::{Reader, gauge_series};
-    use crate::turns::{medians, micros};
+    use crate::turns::{least, micros};
 
     let runtime = Builder::new_multi_thread()
         .worker_threads(workers)
@@ -64,7 +64,7 @@ pub(crate) fn row(workers: usize, rounds: usize) -> String {
     let times = {
         let mut runs: [Box<dyn FnMut() + '_>; 2] =
             [Box::new(|| ours.export()), Box::new(|| reader.cycle(&mut metrics))];
-        medians(rounds, &mut runs)
+        least(rounds, &mut runs)
     };
     let delivered = gauge_series(&metrics, "tokio.worker.poll_time_bucket");
     let of_theirs = workers * buckets;

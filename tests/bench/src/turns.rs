@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// The median time of each of `runs`, which are run one after another, `rounds` times, after a tenth of that to warm up.
-pub(crate) fn medians(rounds: usize, runs: &mut [Box<dyn FnMut() + '_>]) -> Vec<Duration> {
+/// The least time of each of `runs`, which are run one after another, `rounds` times, after a tenth of that to warm up: what the work
+/// takes when nothing comes between.
+pub(crate) fn least(rounds: usize, runs: &mut [Box<dyn FnMut() + '_>]) -> Vec<Duration> {
     let mut times: Vec<Vec<Duration>> = runs.iter().map(|_| Vec::with_capacity(rounds)).collect();
     for round in 0..rounds + rounds / 10 {
         for (run, times) in runs.iter_mut().zip(&mut times) {
@@ -15,13 +16,7 @@ pub(crate) fn medians(rounds: usize, runs: &mut [Box<dyn FnMut() + '_>]) -> Vec<
             }
         }
     }
-    times
-        .iter_mut()
-        .map(|times| {
-            times.sort_unstable();
-            times.get(times.len() / 2).copied().unwrap_or_default()
-        })
-        .collect()
+    times.iter().map(|times| times.iter().min().copied().unwrap_or_default()).collect()
 }
 
 /// A time in microseconds, for a table.
