@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use opentelemetry::{Key, KeyValue};
-use worker_metrics::catalogue::{CATALOGUE, Level, Reading};
+use worker_metrics::catalogue::{CATALOGUE, Level};
 use worker_metrics::{Attribute, Definition, Identity};
 
 use crate::options::{Detail, Options};
@@ -42,7 +42,7 @@ struct Shapes<'a> {
 
 #[derive(Clone, PartialEq, Eq)]
 struct Shape {
-    per_worker: bool,
+    level: Level,
     state_attribute: Option<Attribute>,
     states: Vec<&'static str>,
 }
@@ -50,14 +50,12 @@ struct Shape {
 impl Shapes<'_> {
     fn sets_of(&mut self, definition: &Definition) -> Arc<[AttributeSet]> {
         let shape = Shape {
-            per_worker: definition.level() == Level::Worker
-                && self.options.detail_of(definition) == Detail::Worker,
-            state_attribute: definition.state_attribute(),
-            states: match definition.reading {
-                Reading::CountByState(_, counts) => counts.iter().map(|count| count.state).collect(),
-                Reading::WorkerTime { state: Some(state), .. } => vec![state],
-                _ => Vec::new(),
+            level: match definition.level() {
+                Level::Worker if self.options.detail_of(definition) == Detail::Runtime => Level::Runtime,
+                level => level,
             },
+            state_attribute: definition.state_attribute(),
+            states: definition.states(),
         };
         if let Some((_, sets)) = self.built.iter().find(|(built, _)| *built == shape) {
             return sets.clone();
@@ -68,19 +66,22 @@ impl Shapes<'_> {
     }
 
     fn build(&self, shape: &Shape) -> Vec<AttributeSet> {
-        let workers: Vec<_> = match shape.per_worker {
-            true => (0..self.identity.workers).map(|index| Some(self.worker_index(index))).collect(),
-            false => vec![None],
+        let members: Vec<_> = match shape.level {
+            Level::Runtime => vec![None],
+            Level::Worker => (0..self.identity.workers).map(|index| Some(self.worker_index(index))).collect(),
+            Level::TaskGroup => {
+                self.identity.task_groups.iter().map(|name| Some(self.task_group(name))).collect()
+            }
         };
         let states: Vec<_> = match shape.state_attribute {
             Some(attribute) => shape.states.iter().map(|state| Some(self.state(attribute, state))).collect(),
             None => vec![None],
         };
-        let mut sets = Vec::with_capacity(workers.len() * states.len());
-        for worker in &workers {
+        let mut sets = Vec::with_capacity(members.len() * states.len());
+        for member in &members {
             for state in &states {
                 let mut set = self.source();
-                set.extend(worker.clone());
+                set.extend(member.clone());
                 set.extend(state.clone());
                 set.sort_by(|one, other| one.key.cmp(&other.key));
                 sets.push(set.into_boxed_slice());
@@ -106,6 +107,10 @@ impl Shapes<'_> {
 
     fn worker_index(&self, index: usize) -> KeyValue {
         KeyValue::new(self.key(Attribute::WorkerIndex), i64::try_from(index).unwrap_or(i64::MAX))
+    }
+
+    fn task_group(&self, name: &Arc<str>) -> KeyValue {
+        KeyValue::new(self.key(Attribute::TaskGroup), name.clone())
     }
 
     fn state(&self, attribute: Attribute, state: &'static str) -> KeyValue {

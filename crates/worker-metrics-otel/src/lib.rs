@@ -12,6 +12,7 @@ mod error;
 #[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
 mod exporter;
 mod histogram;
+mod histogram_row;
 mod instrumentation;
 mod looks;
 mod meter;

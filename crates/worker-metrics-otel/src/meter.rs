@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 use worker_metrics::catalogue::{CATALOGUE, Instrument, Reading, Reduction};
-use worker_metrics::{Definition, Namespace, Snapshot};
+use worker_metrics::{Definition, Microstate, MicrostateTimes, Namespace, Snapshot, WorkerSnapshot};
 
 use crate::attributes::AttributeSet;
 use crate::cycle::Cycles;
@@ -64,7 +64,7 @@ fn create(meter: &Meter, definition: &'static Definition, callback: Callback) {
     let Definition { description, unit, instrument, reading, .. } = *definition;
     // One arm a kind: the SDK's builders have nothing in common.
     match (instrument, reading) {
-        (Instrument::Counter, Reading::WorkerTime { .. }) => {
+        (Instrument::Counter, Reading::WorkerTime { .. } | Reading::WorkerTimeByMicrostate(_)) => {
             let callback = move |to: &dyn AsyncInstrument<f64>| callback.observe_times(to);
             meter
                 .f64_observable_counter(name)
@@ -158,8 +158,32 @@ impl Callback {
         });
     }
 
+    fn observe_microstates(
+        &self,
+        to: &dyn AsyncInstrument<f64>,
+        read: fn(&WorkerSnapshot) -> Option<MicrostateTimes>,
+    ) {
+        let of = |state: Microstate| move |times: MicrostateTimes| times.of(state).as_secs_f64();
+        let observe = |seconds: f64, attributes: &AttributeSet| to.observe(seconds, attributes);
+        self.for_each_source(|snapshot, attributes| {
+            let times = snapshot.workers().iter().map(read);
+            if attributes.len() == Microstate::ALL.len() {
+                let known = |state| times.clone().flatten().map(of(state));
+                let sums = Microstate::ALL.map(|state| reduce(Reduction::Sum, known(state)));
+                observe_all(sums, attributes, observe);
+            } else {
+                let seconds = times.flat_map(|times| Microstate::ALL.map(|state| times.map(of(state))));
+                observe_all(seconds, attributes, observe);
+            }
+        });
+    }
+
     fn observe_times(&self, to: &dyn AsyncInstrument<f64>) {
-        let Reading::WorkerTime { read, reduction, .. } = CATALOGUE[self.row].reading else { return };
+        let (read, reduction) = match CATALOGUE[self.row].reading {
+            Reading::WorkerTime { read, reduction, .. } => (read, reduction),
+            Reading::WorkerTimeByMicrostate(read) => return self.observe_microstates(to, read),
+            _ => return,
+        };
         self.for_each_source(|snapshot, attributes| {
             let seconds = snapshot.workers().iter().map(|worker| read(worker).map(|time| time.as_secs_f64()));
             let observe = |seconds: f64, attributes: &AttributeSet| to.observe(seconds, attributes);

@@ -15,8 +15,9 @@ use worker_metrics::{Definition, Snapshot};
 
 use crate::attributes::AttributeSet;
 use crate::histogram::{HistogramOptions, Ledger, Limits, MetricInfo, Outcome, PartId, SeriesId, request};
+use crate::histogram_row::HistogramRow;
 use crate::looks::Looks;
-use crate::registry::{Attached, HistogramRow, Registry};
+use crate::registry::{Attached, Registry};
 
 /// The histograms on their way through one exporter.
 pub(crate) struct Pipe {
@@ -162,7 +163,7 @@ fn info<'a>(name: &'a str, definition: &'a Definition) -> MetricInfo<'a> {
     MetricInfo { name, description: definition.description, unit: definition.unit }
 }
 
-/// Runs `take` for each histogram that is exported of a source: one for each worker, or their sum.
+/// Runs `take` for each histogram that is exported of a source.
 fn for_each_series(
     attached: &Attached,
     snapshot: &Snapshot,
@@ -171,18 +172,16 @@ fn for_each_series(
 ) {
     for row in attached.histogram_rows() {
         let attributes = attached.attributes().of(row.index);
-        let id = |worker| SeriesId { attachment: attached.number(), row: row.index, worker };
-        let histograms = snapshot.workers().iter().map(|worker| (row.read)(worker));
-        if row.per_worker {
-            for ((worker, histogram), attributes) in (0..).zip(histograms).zip(attributes) {
-                take(id(Some(worker)), row, attributes, histogram);
+        row.for_each_series(snapshot, merged, |series, histogram| {
+            if let Some(attributes) = attributes.get(series) {
+                take(
+                    SeriesId { attachment: attached.number(), row: row.index, series },
+                    row,
+                    attributes,
+                    histogram,
+                );
             }
-        } else if let Some(attributes) = attributes.first() {
-            merged.clear();
-            // Sources give all workers one scale; of one that does not, the odd ones are left out.
-            histograms.for_each(|histogram| drop(merged.merge(histogram)));
-            take(id(None), row, attributes, merged);
-        }
+        });
     }
 }
 

@@ -10,25 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use opentelemetry::otel_warn;
-use worker_metrics::catalogue::{CATALOGUE, Reading};
-use worker_metrics::histogram::HistogramSnapshot;
-use worker_metrics::{Definition, Identity, Namespace, Snapshot, Source, WorkerSnapshot};
+use worker_metrics::catalogue::CATALOGUE;
+use worker_metrics::{Identity, Namespace, Snapshot, Source};
 
 use crate::attributes::Attributes;
 use crate::error::AttachError;
-use crate::options::{Detail, Options};
-
-/// A histogram that is exported of a source.
-#[derive(Clone)]
-pub(crate) struct HistogramRow {
-    /// In the catalogue.
-    pub(crate) index: usize,
-    pub(crate) definition: &'static Definition,
-    pub(crate) name: Arc<str>,
-    pub(crate) read: fn(&WorkerSnapshot) -> &HistogramSnapshot,
-    /// Whether each worker has a series, or their sum.
-    pub(crate) per_worker: bool,
-}
+use crate::histogram_row::HistogramRow;
+use crate::options::Options;
 
 /// One attached source with what exporting it needs.
 pub(crate) struct Attached {
@@ -55,18 +43,11 @@ impl Attached {
                     && covered.iter().any(|covered| std::ptr::eq(*covered, definition))
             })
             .collect();
-        let histogram_row = |(index, definition): (usize, &'static Definition)| match definition.reading {
-            Reading::WorkerHistogram(read) if exported[index] => Some(HistogramRow {
-                index,
-                definition,
-                name: identity.namespace.metric(definition).into(),
-                read,
-                per_worker: options.detail_of(definition) == Detail::Worker,
-            }),
-            _ => None,
-        };
+        let exported_rows = (0..exported.len()).filter(|row| exported[*row]);
         Self {
-            histogram_rows: CATALOGUE.iter().enumerate().filter_map(histogram_row).collect(),
+            histogram_rows: exported_rows
+                .filter_map(|row| HistogramRow::new(row, &identity, options))
+                .collect(),
             exported,
             attributes: Attributes::new(&identity, with_id, options),
             number,

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Histogram, Meter};
-use worker_metrics::catalogue::{CATALOGUE, Reading};
+use worker_metrics::catalogue::CATALOGUE;
 use worker_metrics::histogram::{HistogramSnapshot, Scale};
 use worker_metrics::{Namespace, Snapshot};
 
@@ -43,7 +43,12 @@ impl Replayed {
         if !attached.collect(&mut snapshot) {
             return None;
         }
-        let scale = series(&snapshot, row).find_map(|histogram| histogram.scale.as_ref())?;
+        let (mut scale, mut merged) = (None, HistogramSnapshot::default());
+        let exported = attached.histogram_rows().iter().find(|exported| exported.index == row)?;
+        exported.for_each_series(&snapshot, &mut merged, |_, histogram| {
+            scale = scale.take().or_else(|| histogram.scale.clone());
+        });
+        let scale = scale?;
         let namespace = attached.identity().namespace.clone();
         let definition = &CATALOGUE[row];
         let histogram = meter
@@ -115,32 +120,26 @@ impl Replay {
         index: usize,
         mut left: u32,
     ) -> u32 {
-        let Some(Replayed { row, histogram, .. }) = self.instruments.get(instrument) else { return left };
+        let Self { instruments, progress, merged, .. } = self;
+        let Some(Replayed { row, histogram, .. }) = instruments.get(instrument) else { return left };
         let Some(attributes) = attached.attributes().of(*row).get(index) else { return left };
-        let counted = if attached.attributes().of(*row).len() == snapshot.workers().len() {
-            series(snapshot, *row).nth(index)
-        } else {
-            self.merged.clear();
-            // Sources give all workers one scale; of one that does not, the odd ones are left out.
-            series(snapshot, *row).for_each(|worker| drop(self.merged.merge(worker)));
-            Some(&self.merged)
-        };
-        let Some((counted, scale)) = counted.and_then(|counted| Some((counted, counted.scale.as_ref()?)))
-        else {
-            return left;
-        };
-        let progress = self
-            .progress
-            .entry((attached.number(), *row, index))
-            .or_insert_with(|| Progress { values_s: values_s(scale), recorded: vec![0; scale.buckets()] });
-        for ((count, recorded), value_s) in
-            counted.buckets.iter().zip(&mut progress.recorded).zip(&progress.values_s)
-        {
-            let due = u32::try_from(count.saturating_sub(*recorded)).unwrap_or(u32::MAX).min(left);
-            record(histogram, *value_s, attributes, due);
-            *recorded += u64::from(due);
-            left -= due;
-        }
+        let exported = attached.histogram_rows().iter().find(|exported| exported.index == *row);
+        let Some(exported) = exported else { return left };
+        exported.for_each_series(snapshot, merged, |series, counted| {
+            let Some(scale) = counted.scale.as_ref().filter(|_| series == index) else { return };
+            let progress = progress.entry((attached.number(), *row, index)).or_insert_with(|| Progress {
+                values_s: values_s(scale),
+                recorded: vec![0; scale.buckets()],
+            });
+            for ((count, recorded), value_s) in
+                counted.buckets.iter().zip(&mut progress.recorded).zip(&progress.values_s)
+            {
+                let due = u32::try_from(count.saturating_sub(*recorded)).unwrap_or(u32::MAX).min(left);
+                record(histogram, *value_s, attributes, due);
+                *recorded += u64::from(due);
+                left -= due;
+            }
+        });
         left
     }
 }
@@ -149,15 +148,6 @@ fn record(histogram: &Histogram<f64>, value_s: f64, attributes: &[KeyValue], tim
     for _ in 0..times {
         histogram.record(value_s, attributes);
     }
-}
-
-/// The histograms of the workers for one row.
-fn series(snapshot: &Snapshot, row: usize) -> impl Iterator<Item = &HistogramSnapshot> {
-    let read = match CATALOGUE[row].reading {
-        Reading::WorkerHistogram(read) => Some(read),
-        _ => None,
-    };
-    snapshot.workers().iter().filter_map(move |worker| read.map(|read| read(worker)))
 }
 
 /// A value for each bucket that the SDK counts in it: the midpoint, and just above its lower bound for the open one.

@@ -22,6 +22,8 @@ pub struct Gate {
     pub builder: bool,
     /// The multi-thread scheduler: on the current-thread one it has no meaning or is not measured.
     pub multi_thread: bool,
+    /// It is not Tokio's at all: executors that embed the core have it.
+    pub embedded: bool,
 }
 
 impl Gate {
@@ -50,6 +52,12 @@ impl Gate {
             | "io_driver.ready_events" => Self { feature: Some("net"), ..unstable },
             "task.poll.duration" => Self { builder: true, ..unstable },
             "task.schedule.duration" => Self { builder: true, feature: Some("schedule-latency"), ..unstable },
+            "worker.microstate.time"
+            | "worker.stalls"
+            | "worker.stall.duration"
+            | "timer.delay"
+            | "task.group.poll.duration"
+            | "task.group.schedule.duration" => Self { embedded: true, ..Self::default() },
             _ => unstable,
         }
     }
@@ -57,6 +65,9 @@ impl Gate {
 
 impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.embedded {
+            return f.write_str("an executor that embeds the core");
+        }
         f.write_str(if self.tokio_unstable { "`--cfg tokio_unstable`" } else { "stable Tokio" })?;
         if let Some(feature) = self.feature {
             write!(f, ", feature `{feature}`")?;

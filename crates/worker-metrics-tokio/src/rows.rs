@@ -22,6 +22,9 @@ pub(crate) fn rows(multi_thread: bool, histograms: &Histograms) -> Vec<Row> {
 fn missing(definition: &Definition, multi_thread: bool, histograms: &Histograms) -> Option<&'static str> {
     let gate = Gate::of(definition);
     let suffix = definition.suffix;
+    if gate.embedded {
+        return Some("Tokio does not tell it: an executor that embeds the core does");
+    }
     if gate.atomics_64 && !stable::COUNTERS {
         return Some("Tokio counts it only on targets with 64-bit atomics");
     }

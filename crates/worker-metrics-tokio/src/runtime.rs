@@ -78,6 +78,7 @@ impl TokioRuntime {
                 name: handle.name().map(str::to_owned),
                 flavor: Some(if multi_thread { "multi_thread" } else { "current_thread" }),
                 workers: metrics.num_workers(),
+                task_groups: Vec::new(),
             },
             rows: rows(multi_thread, &histograms),
             multi_thread,

@@ -15,6 +15,10 @@ pub enum Attribute {
     WorkerIndex,
     /// State of the worker.
     WorkerState,
+    /// What the worker spends its time on.
+    WorkerMicrostate,
+    /// Name of a group of tasks.
+    TaskGroup,
     /// State of a thread of the blocking pool.
     BlockingThreadState,
 }

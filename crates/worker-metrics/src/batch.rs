@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, saturating_ns};
 use crate::histogram::LocalHistogram;
+use crate::microstate::{LocalMicrostates, Microstate};
 use crate::worker::{STOPPED, WorkerMetrics};
 
 /// The right to write one worker's metrics, and its totals not yet published.
@@ -35,6 +36,7 @@ use crate::worker::{STOPPED, WorkerMetrics};
 /// | it took tasks of another worker | [`stole`](Self::stole) |
 /// | it put a task onto its own queue | [`scheduled_locally`](Self::scheduled_locally) |
 /// | its own queue was full | [`overflowed`](Self::overflowed) |
+/// | it looks for work elsewhere, or drives I/O and timers | [`enter`](Self::enter), where it keeps microstates |
 ///
 /// The methods with a time read the clock of the block; each has a twin that ends in `_at` for an executor that has the time
 /// already, on the same [`clock`](Self::clock).
@@ -65,6 +67,7 @@ pub struct Batch {
     poll_started_at_ns: u64,
     poll_count_histogram: Option<LocalHistogram>,
     schedule_latency_histogram: Option<LocalHistogram>,
+    microstates: Option<LocalMicrostates>,
 }
 
 /// Weight of one poll in the mean poll time: the `TASK_POLL_TIME_EWMA_ALPHA` of Tokio 1.54's multi-thread scheduler.
@@ -102,6 +105,10 @@ impl Batch {
             schedule_latency_histogram: metrics
                 .schedule_latency_histogram()
                 .map(|to| LocalHistogram::new(to.scale())),
+            microstates: metrics
+                .microstates
+                .as_deref()
+                .map(|to| LocalMicrostates::new(Microstate::Scheduling, now_ns, to)),
             metrics: Arc::new(metrics),
         };
         batch.submit_at(now_ns);
@@ -142,6 +149,7 @@ impl Batch {
             self.noop_count += 1;
         }
         self.poll_count_on_last_park = self.poll_count;
+        self.enter_at(Microstate::Parked, now_ns);
     }
 
     /// The worker was unparked: its busy time begins.
@@ -160,16 +168,18 @@ impl Batch {
         self.park_unpark_count += 1;
         self.settled_at_ns = now_ns;
         self.idle_duration_total_ns = now_ns.saturating_sub(self.busy_duration_total_ns);
+        self.enter_at(Microstate::Scheduling, now_ns);
     }
 
     /// A poll begins.
     ///
-    /// **Cost**: an addition, and one clock reading where the worker keeps the poll histogram.
+    /// **Cost**: an addition, and one clock reading where the worker keeps the poll histogram or microstates.
     #[inline]
     pub fn start_poll(&mut self) {
-        self.poll_count += 1;
-        if self.poll_count_histogram.is_some() {
-            self.poll_started_at_ns = self.clock.now_ns();
+        if self.times_polls() {
+            self.start_poll_at(self.clock.now_ns());
+        } else {
+            self.poll_count += 1;
         }
     }
 
@@ -178,14 +188,15 @@ impl Batch {
     pub fn start_poll_at(&mut self, now_ns: u64) {
         self.poll_count += 1;
         self.poll_started_at_ns = now_ns;
+        self.enter_at(Microstate::Polling, now_ns);
     }
 
     /// The poll that began last ends.
     ///
-    /// **Cost**: nothing, or one clock reading and one bucket where the worker keeps the poll histogram.
+    /// **Cost**: nothing, or one clock reading where the worker keeps the poll histogram or microstates, and one bucket.
     #[inline]
     pub fn end_poll(&mut self) {
-        if self.poll_count_histogram.is_some() {
+        if self.times_polls() {
             self.end_poll_at(self.clock.now_ns());
         }
     }
@@ -195,6 +206,34 @@ impl Batch {
     pub fn end_poll_at(&mut self, now_ns: u64) {
         if let Some(histogram) = &mut self.poll_count_histogram {
             histogram.measure(now_ns.saturating_sub(self.poll_started_at_ns));
+        }
+        self.enter_at(Microstate::Scheduling, now_ns);
+    }
+
+    #[inline]
+    fn times_polls(&self) -> bool {
+        self.poll_count_histogram.is_some() || self.microstates.is_some()
+    }
+
+    /// The worker does something else from now on.
+    ///
+    /// For [`Microstate::Searching`] and [`Microstate::Driving`], and for [`Microstate::Scheduling`] after them: polls and parks are
+    /// entered and left by their own methods. Does nothing where the worker keeps no microstates
+    /// ([`Config::with_microstates`](crate::Config::with_microstates)), or is in that state already.
+    ///
+    /// **Cost**: nothing, or one clock reading and two relaxed stores: this time is published at once.
+    #[inline]
+    pub fn enter(&mut self, state: Microstate) {
+        if self.microstates.is_some() {
+            self.enter_at(state, self.clock.now_ns());
+        }
+    }
+
+    /// [`enter`](Self::enter) at a given time.
+    #[inline]
+    pub fn enter_at(&mut self, state: Microstate, now_ns: u64) {
+        if let (Some(from), Some(to)) = (&mut self.microstates, &self.metrics.microstates) {
+            from.enter(state, now_ns, to);
         }
     }
 
@@ -291,7 +330,11 @@ impl Batch {
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        self.submit();
+        let now_ns = self.clock.now_ns();
+        self.submit_at(now_ns);
+        if let (Some(from), Some(to)) = (&mut self.microstates, &self.metrics.microstates) {
+            from.leave(now_ns, to);
+        }
         self.metrics.submitted_at.store(STOPPED, Relaxed);
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::attribute::Attribute;
 use crate::histogram::HistogramSnapshot;
-use crate::snapshot::{Snapshot, WorkerSnapshot, WorkerState};
+use crate::microstate::{Microstate, MicrostateTimes};
+use crate::snapshot::{Snapshot, TaskGroupSnapshot, WorkerSnapshot, WorkerState};
 
 /// One metric: what it is called below its namespace, what it means, and how it is read from a [`Snapshot`].
 #[derive(Debug)]
@@ -56,6 +57,8 @@ pub enum Level {
     Runtime,
     /// Each worker.
     Worker,
+    /// Each group of tasks.
+    TaskGroup,
 }
 
 /// How the workers of one runtime become one value, where the level of detail wants one.
@@ -88,6 +91,12 @@ pub enum Reading {
         /// The value of [`Attribute::WorkerState`], if the metric carries it.
         state: Option<&'static str>,
     },
+    /// A time of each worker for each of its microstates; reduced to their sums.
+    WorkerTimeByMicrostate(fn(&WorkerSnapshot) -> Option<MicrostateTimes>),
+    /// A histogram of the runtime, without buckets where unknown.
+    Histogram(fn(&Snapshot) -> &HistogramSnapshot),
+    /// A histogram of each group of tasks, without buckets where unknown.
+    TaskGroupHistogram(fn(&TaskGroupSnapshot) -> &HistogramSnapshot),
     /// A histogram of each worker, without buckets where unknown; reduced to their sum.
     WorkerHistogram(fn(&WorkerSnapshot) -> &HistogramSnapshot),
 }
@@ -106,10 +115,12 @@ impl Definition {
     #[must_use]
     pub fn level(&self) -> Level {
         match self.reading {
-            Reading::Count(_) | Reading::CountByState(..) => Level::Runtime,
-            Reading::WorkerCount(_) | Reading::WorkerTime { .. } | Reading::WorkerHistogram(_) => {
-                Level::Worker
-            }
+            Reading::Count(_) | Reading::CountByState(..) | Reading::Histogram(_) => Level::Runtime,
+            Reading::WorkerCount(_)
+            | Reading::WorkerTime { .. }
+            | Reading::WorkerTimeByMicrostate(_)
+            | Reading::WorkerHistogram(_) => Level::Worker,
+            Reading::TaskGroupHistogram(_) => Level::TaskGroup,
         }
     }
 
@@ -119,7 +130,19 @@ impl Definition {
         match self.reading {
             Reading::CountByState(attribute, _) => Some(attribute),
             Reading::WorkerTime { state: Some(_), .. } => Some(Attribute::WorkerState),
+            Reading::WorkerTimeByMicrostate(_) => Some(Attribute::WorkerMicrostate),
             _ => None,
+        }
+    }
+
+    /// The values of that attribute, in the order in which they are read; none where there is no such attribute.
+    #[must_use]
+    pub fn states(&self) -> Vec<&'static str> {
+        match self.reading {
+            Reading::CountByState(_, counts) => counts.iter().map(|count| count.state).collect(),
+            Reading::WorkerTime { state: Some(state), .. } => vec![state],
+            Reading::WorkerTimeByMicrostate(_) => Microstate::ALL.map(Microstate::as_str).to_vec(),
+            _ => Vec::new(),
         }
     }
 
@@ -152,12 +175,7 @@ const fn worker_count(
     Definition { suffix, instrument, unit, description, requirement: Requirement::Recommended, reading }
 }
 
-const fn worker_histogram(
-    suffix: &'static str,
-    description: &'static str,
-    read: fn(&WorkerSnapshot) -> &HistogramSnapshot,
-) -> Definition {
-    let reading = Reading::WorkerHistogram(read);
+const fn histogram(suffix: &'static str, description: &'static str, reading: Reading) -> Definition {
     let requirement = Requirement::Recommended;
     Definition { suffix, instrument: Instrument::Histogram, unit: "s", description, requirement, reading }
 }
@@ -204,6 +222,27 @@ pub static CATALOGUE: &[Definition] = &[
             reduction: Reduction::Largest,
             state: None,
         },
+    },
+    worker_count("worker.stalls", Counter, "{stall}", "Number of times the worker stalled.", |worker| {
+        worker.stall_count
+    }),
+    histogram(
+        "worker.stall.duration",
+        "Duration of stalls of the worker that have ended.",
+        Reading::WorkerHistogram(|worker| &worker.stall_duration_histogram),
+    ),
+    histogram(
+        "timer.delay",
+        "Time by which a timer on the runtime was late.",
+        Reading::Histogram(|snapshot| &snapshot.timer_delay_histogram),
+    ),
+    Definition {
+        suffix: "worker.microstate.time",
+        instrument: Counter,
+        unit: "s",
+        description: "Cumulative time the worker has spent on each kind of work, and parked.",
+        requirement: Requirement::Recommended,
+        reading: Reading::WorkerTimeByMicrostate(|worker| worker.microstates),
     },
     count("task.count", UpDownCounter, "{task}", "Number of live tasks.", |snapshot| {
         snapshot.alive_task_count
@@ -320,11 +359,25 @@ pub static CATALOGUE: &[Definition] = &[
         "Number of times tasks were forced to yield after exhausting their budget.",
         |snapshot| snapshot.forced_yield_count,
     ),
-    worker_histogram("task.poll.duration", "Duration of task polls.", |worker| &worker.poll_count_histogram),
-    worker_histogram(
+    histogram(
+        "task.poll.duration",
+        "Duration of task polls.",
+        Reading::WorkerHistogram(|worker| &worker.poll_count_histogram),
+    ),
+    histogram(
         "task.schedule.duration",
         "Time tasks have spent scheduled before being polled.",
-        |worker| &worker.schedule_latency_histogram,
+        Reading::WorkerHistogram(|worker| &worker.schedule_latency_histogram),
+    ),
+    histogram(
+        "task.group.poll.duration",
+        "Duration of polls of the tasks of a group.",
+        Reading::TaskGroupHistogram(|group| &group.poll_count_histogram),
+    ),
+    histogram(
+        "task.group.schedule.duration",
+        "Time tasks of a group have spent scheduled before being polled.",
+        Reading::TaskGroupHistogram(|group| &group.schedule_latency_histogram),
     ),
     count(
         "io_driver.fd.registered",

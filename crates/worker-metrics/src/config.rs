@@ -2,9 +2,9 @@
 
 use crate::histogram::Scale;
 
-/// Which histograms a worker keeps, and on which scale.
+/// What a worker keeps beyond its counters: histograms, each on its scale, and microstates.
 ///
-/// Neither is on by default: a histogram takes memory (8 bytes a bucket, twice) and, for the poll times, two readings of the
+/// Nothing is on by default: a histogram takes memory (8 bytes a bucket, twice) and, for the poll times, two readings of the
 /// clock for each poll.
 ///
 /// # Examples
@@ -19,10 +19,11 @@ use crate::histogram::Scale;
 pub struct Config {
     pub(crate) poll_count_histogram: Option<Scale>,
     pub(crate) schedule_latency_histogram: Option<Scale>,
+    pub(crate) microstates: bool,
 }
 
 impl Config {
-    /// No histograms.
+    /// Counters alone.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -43,6 +44,16 @@ impl Config {
     #[must_use]
     pub fn with_schedule_latency_histogram(mut self, scale: Scale) -> Self {
         self.schedule_latency_histogram = Some(scale);
+        self
+    }
+
+    /// Keeps the time in each [`Microstate`](crate::Microstate).
+    ///
+    /// **Cost**: two relaxed stores at each change of state, and one clock reading, which the poll histogram needs anyway: at
+    /// the beginning and the end of each poll. `docs/benchmarks.md` has the figures.
+    #[must_use]
+    pub fn with_microstates(mut self) -> Self {
+        self.microstates = true;
         self
     }
 }

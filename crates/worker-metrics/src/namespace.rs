@@ -78,6 +78,8 @@ impl Namespace {
             Attribute::Flavor => "flavor",
             Attribute::WorkerIndex => return format!("{}.worker.index", self.0),
             Attribute::WorkerState => return format!("{}.worker.state", self.0),
+            Attribute::WorkerMicrostate => return format!("{}.worker.microstate", self.0),
+            Attribute::TaskGroup => return format!("{}.task.group.name", self.0),
             Attribute::BlockingThreadState => return format!("{}.blocking.thread.state", self.0),
         };
         if *self == Self::TOKIO { format!("tokio.runtime.{suffix}") } else { format!("{}.{suffix}", self.0) }

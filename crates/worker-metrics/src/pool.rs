@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use crate::catalogue::{CATALOGUE, Definition};
 use crate::{
-    Batch, Clock, Config, Coverage, Identity, Namespace, PoolMetrics, Row, Snapshot, Source, WorkerMetrics,
-    WorkerSnapshot, WorkerState,
+    Batch, Clock, Config, Coverage, Identity, MicrostateTimes, Namespace, PoolMetrics, Row, Snapshot, Source,
+    WorkerInfo, WorkerMetrics, WorkerSnapshot, WorkerState,
 };
 
 /// The workers of one executor or thread pool, ready to be attached.
@@ -57,9 +57,14 @@ pub struct Pool {
     workers: Vec<Arc<WorkerMetrics>>,
     clock: Clock,
     stall_threshold: Duration,
-    /// The largest busy time reported for each worker: its words are read one after another, and what was reported must not
-    /// go backwards.
-    reported_busy: Mutex<Vec<Duration>>,
+    reported: Mutex<Vec<Reported>>,
+}
+
+/// The largest times reported for a worker: its words are read one after another, and what was reported must not go backwards.
+#[derive(Clone, Debug, Default)]
+struct Reported {
+    busy: Duration,
+    microstates: MicrostateTimes,
 }
 
 impl Pool {
@@ -100,23 +105,28 @@ impl Pool {
     /// [`collect`](Source::collect) at a given time on the pool's [`clock`](Self::clock).
     pub fn collect_at(&self, now_ns: u64, snapshot: &mut Snapshot) {
         let histograms = snapshot.wants_histograms();
-        let mut reported_busy = self.reported_busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         let into = snapshot.begin(self.workers.len());
-        for ((from, into), reported) in self.workers.iter().zip(into).zip(reported_busy.iter_mut()) {
+        for ((from, into), reported) in self.workers.iter().zip(into).zip(reported.iter_mut()) {
             read_worker(from, into);
             if Clock::AVAILABLE {
                 let age = from.progress_age(now_ns);
-                *reported = from.live_busy_duration(now_ns).max(*reported);
-                into.busy_duration = Some(*reported);
+                reported.busy = from.live_busy_duration(now_ns).max(reported.busy);
+                into.busy_duration = Some(reported.busy);
                 into.progress_age = Some(age);
                 into.state = Some(WorkerState::of(from.is_running(), age, self.stall_threshold));
                 into.mean_poll_time = from.mean_poll_time();
+                into.microstates = from.microstate_times(now_ns).map(|mut times| {
+                    times.raise(&reported.microstates);
+                    reported.microstates = times;
+                    times
+                });
             }
             if histograms {
                 read_histograms(from, into);
             }
         }
-        drop(reported_busy);
+        drop(reported);
 
         snapshot.alive_task_count = Some(self.metrics.alive_tasks_count());
         snapshot.spawned_task_count = Some(self.metrics.spawned_tasks_count());
@@ -159,6 +169,11 @@ impl Source for Pool {
 
     fn collect(&self, snapshot: &mut Snapshot) {
         self.collect_at(self.clock.now_ns(), snapshot);
+    }
+
+    fn worker_info(&self, worker: usize) -> WorkerInfo {
+        let thread_name = self.workers.get(worker).and_then(|worker| worker.thread_name());
+        WorkerInfo { thread_name, ..WorkerInfo::default() }
     }
 }
 
@@ -239,13 +254,14 @@ impl PoolBuilder {
             workers: batches.iter().map(|batch| batch.metrics().clone()).collect(),
             clock,
             stall_threshold: self.stall_threshold,
-            reported_busy: Mutex::new(vec![Duration::ZERO; self.workers]),
+            reported: Mutex::new(vec![Reported::default(); self.workers]),
             identity: Identity {
                 namespace: self.namespace,
                 id: next_id().to_string(),
                 name: Some(self.name),
                 flavor: None,
                 workers: self.workers,
+                task_groups: Vec::new(),
             },
         };
         Ok((pool, batches))
@@ -269,13 +285,23 @@ impl PoolBuilder {
             _ if suffix.starts_with("blocking.") || suffix.starts_with("io_driver.") => {
                 Some("a pool has no blocking pool and no I/O driver of its own")
             }
+            _ if suffix.starts_with("task.group.") => Some("a pool has no task groups"),
+            "timer.delay" => Some("a pool has no timers of its own"),
+            "worker.stalls" | "worker.stall.duration" => {
+                Some("counted by the watchdog of the instrumentation, if it has one")
+            }
+            "worker.microstate.time" if !self.config.microstates => Some("needs `Config::with_microstates`"),
             "task.poll.duration" if self.config.poll_count_histogram.is_none() => {
                 Some("needs `Config::with_poll_count_histogram`")
             }
             "task.schedule.duration" if self.config.schedule_latency_histogram.is_none() => {
                 Some("needs `Config::with_schedule_latency_histogram`")
             }
-            "worker.count" | "worker.time" | "worker.progress.age" | "worker.poll.mean_duration"
+            "worker.count"
+            | "worker.time"
+            | "worker.progress.age"
+            | "worker.poll.mean_duration"
+            | "worker.microstate.time"
                 if !Clock::AVAILABLE =>
             {
                 Some("this target has no clock")

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::MicrostateTimes;
 use crate::histogram::HistogramSnapshot;
 
 /// The values of one runtime or pool at one moment.
@@ -34,7 +35,10 @@ pub struct Snapshot {
     pub io_driver_fd_deregistered_count: Option<u64>,
     /// Ready events that the I/O driver processed so far.
     pub io_driver_ready_count: Option<u64>,
+    /// Delays of a timer on the runtime; without buckets where unknown.
+    pub timer_delay_histogram: HistogramSnapshot,
     workers: Vec<WorkerSnapshot>,
+    task_groups: Vec<TaskGroupSnapshot>,
     histograms: bool,
 }
 
@@ -67,9 +71,24 @@ pub struct WorkerSnapshot {
     pub overflow_count: Option<u64>,
     /// Length of its own queue.
     pub local_queue_depth: Option<u64>,
+    /// Time in each state of the worker.
+    pub microstates: Option<MicrostateTimes>,
+    /// Times it stalled.
+    pub stall_count: Option<u64>,
+    /// Stalls that have ended by duration; without buckets where unknown.
+    pub stall_duration_histogram: HistogramSnapshot,
     /// Polls by duration; without buckets where unknown.
     pub poll_count_histogram: HistogramSnapshot,
     /// Schedulings by the delay until the poll; without buckets where unknown.
+    pub schedule_latency_histogram: HistogramSnapshot,
+}
+
+/// The values of one group of tasks at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TaskGroupSnapshot {
+    /// Polls of its tasks by duration.
+    pub poll_count_histogram: HistogramSnapshot,
+    /// Schedulings of its tasks by the delay until the poll.
     pub schedule_latency_histogram: HistogramSnapshot,
 }
 
@@ -132,7 +151,34 @@ impl Snapshot {
         for worker in &mut kept {
             worker.clear();
         }
-        *self = Self { workers: kept, histograms: self.histograms, ..Self::default() };
+        let mut task_groups = std::mem::take(&mut self.task_groups);
+        task_groups.iter_mut().for_each(TaskGroupSnapshot::clear);
+        let mut timer_delay_histogram = std::mem::take(&mut self.timer_delay_histogram);
+        timer_delay_histogram.clear();
+        *self = Self {
+            workers: kept,
+            task_groups,
+            timer_delay_histogram,
+            histograms: self.histograms,
+            ..Self::default()
+        };
+        &mut self.workers
+    }
+
+    /// Makes room for the source's groups of tasks, and gives them to be filled, with what [`begin`](Self::begin) left of them.
+    pub fn task_groups_mut(&mut self, groups: usize) -> &mut [TaskGroupSnapshot] {
+        self.task_groups.resize_with(groups, TaskGroupSnapshot::default);
+        &mut self.task_groups
+    }
+
+    /// The groups of tasks, in the order of [`Identity::task_groups`](crate::Identity::task_groups).
+    #[must_use]
+    pub fn task_groups(&self) -> &[TaskGroupSnapshot] {
+        &self.task_groups
+    }
+
+    /// The workers, for what is known of them beyond what the source filled in.
+    pub fn workers_mut(&mut self) -> &mut [WorkerSnapshot] {
         &mut self.workers
     }
 
@@ -154,7 +200,22 @@ impl WorkerSnapshot {
         let mut poll_count_histogram = std::mem::take(&mut self.poll_count_histogram);
         let mut schedule_latency_histogram = std::mem::take(&mut self.schedule_latency_histogram);
         poll_count_histogram.clear();
+        let mut stall_duration_histogram = std::mem::take(&mut self.stall_duration_histogram);
         schedule_latency_histogram.clear();
-        *self = Self { poll_count_histogram, schedule_latency_histogram, ..Self::default() };
+        stall_duration_histogram.clear();
+        *self = Self {
+            poll_count_histogram,
+            schedule_latency_histogram,
+            stall_duration_histogram,
+            ..Self::default()
+        };
+    }
+}
+
+impl TaskGroupSnapshot {
+    /// Forgets every value and keeps the buffers.
+    fn clear(&mut self) {
+        self.poll_count_histogram.clear();
+        self.schedule_latency_histogram.clear();
     }
 }

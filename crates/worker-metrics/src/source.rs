@@ -24,6 +24,23 @@ pub trait Source: Send + Sync {
     /// second reader sees the same totals. It must not block on the measured workers, and allocates nothing when `snapshot`
     /// was filled by the same source before.
     fn collect(&self, snapshot: &mut Snapshot);
+
+    /// What is known of a worker beyond numbers, for a person to read. Nothing, unless the source knows it.
+    ///
+    /// Asked when a worker has stalled, once; it may lock and allocate.
+    fn worker_info(&self, worker: usize) -> WorkerInfo {
+        let _ = worker;
+        WorkerInfo::default()
+    }
+}
+
+/// What is known of a worker beyond numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkerInfo {
+    /// The name of the thread that runs the worker now.
+    pub thread_name: Option<Arc<str>>,
+    /// The group of the task that the worker polls now.
+    pub task_group: Option<Arc<str>>,
 }
 
 impl<S: Source + ?Sized> Source for Arc<S> {
@@ -37,6 +54,10 @@ impl<S: Source + ?Sized> Source for Arc<S> {
 
     fn collect(&self, snapshot: &mut Snapshot) {
         (**self).collect(snapshot);
+    }
+
+    fn worker_info(&self, worker: usize) -> WorkerInfo {
+        (**self).worker_info(worker)
     }
 }
 
@@ -53,6 +74,8 @@ pub struct Identity {
     pub flavor: Option<&'static str>,
     /// The number of its workers, which does not change.
     pub workers: usize,
+    /// The names of its task groups, in the order of [`Snapshot::task_groups`]; they do not change.
+    pub task_groups: Vec<Arc<str>>,
 }
 
 /// One row of the catalogue, as one source sees it.

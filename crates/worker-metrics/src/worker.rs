@@ -4,13 +4,14 @@
 
 use std::mem::{align_of, offset_of, size_of};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
-use std::thread::ThreadId;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Thread, ThreadId};
 use std::time::Duration;
 
 use crate::atomic::AtomicU64;
 use crate::histogram::Histogram;
-use crate::{Clock, Config};
+use crate::microstate::SharedMicrostates;
+use crate::{Clock, Config, MicrostateTimes};
 
 /// What one worker has done so far: relaxed atomics with one writer and any number of readers.
 ///
@@ -56,6 +57,7 @@ pub struct WorkerMetrics {
     queue_depth: AtomicUsize,
     pub(crate) poll_count_histogram: Option<Box<Histogram>>,
     pub(crate) schedule_latency_histogram: Option<Box<Histogram>>,
+    pub(crate) microstates: Option<Box<SharedMicrostates>>,
     cold: Cold,
 }
 
@@ -63,8 +65,15 @@ pub struct WorkerMetrics {
 #[derive(Debug)]
 #[repr(align(128))]
 struct Cold {
-    thread_id: Mutex<Option<ThreadId>>,
+    thread: Mutex<ThreadNote>,
     clock: Clock,
+}
+
+/// Which thread runs the worker, as far as it was told.
+#[derive(Debug, Default)]
+struct ThreadNote {
+    id: Option<ThreadId>,
+    name: Option<Arc<str>>,
 }
 
 /// `submitted_at` of a worker whose batch was dropped: it runs no more, and must not look stalled.
@@ -106,7 +115,8 @@ impl WorkerMetrics {
             queue_depth: AtomicUsize::new(0),
             poll_count_histogram: histogram(&config.poll_count_histogram),
             schedule_latency_histogram: histogram(&config.schedule_latency_histogram),
-            cold: Cold { thread_id: Mutex::new(None), clock },
+            microstates: config.microstates.then(|| Box::new(SharedMicrostates::new())),
+            cold: Cold { thread: Mutex::default(), clock },
         }
     }
 
@@ -124,7 +134,18 @@ impl WorkerMetrics {
     ///
     /// **Cost**: a mutex, on a cache line of its own. Not for a hot path.
     pub fn set_thread_id(&self, thread_id: ThreadId) {
-        *self.cold.thread_id.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread_id);
+        *self.thread() = ThreadNote { id: Some(thread_id), name: None };
+    }
+
+    /// Notes the thread that runs the worker from now on, with its name.
+    ///
+    /// As [`set_thread_id`](Self::set_thread_id), for whoever wants to find the thread in a debugger or profiler.
+    pub fn set_thread(&self, thread: &Thread) {
+        *self.thread() = ThreadNote { id: Some(thread.id()), name: thread.name().map(Arc::from) };
+    }
+
+    fn thread(&self) -> MutexGuard<'_, ThreadNote> {
+        self.cold.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The length of the local queue, as last set.
@@ -140,7 +161,15 @@ impl WorkerMetrics {
     /// **Absent when** it was never set.
     #[must_use]
     pub fn thread_id(&self) -> Option<ThreadId> {
-        *self.cold.thread_id.lock().unwrap_or_else(PoisonError::into_inner)
+        self.thread().id
+    }
+
+    /// The name of the thread that runs the worker now.
+    ///
+    /// **Absent when** it has none, or [`set_thread`](Self::set_thread) was not called.
+    #[must_use]
+    pub fn thread_name(&self) -> Option<Arc<str>> {
+        self.thread().name.clone()
     }
 
     /// The clock that the times of this worker are measured on.
@@ -257,6 +286,19 @@ impl WorkerMetrics {
             return Duration::ZERO;
         }
         Duration::from_nanos(now_ns.saturating_sub(self.submitted_at.load(Relaxed)))
+    }
+
+    /// Time that the worker has been in each state up to `now_ns`, the one that it is in included.
+    ///
+    /// Each state is right by itself: its time never goes backwards from one reading to a later one. Their sum is the time from the
+    /// making of the batch to `now_ns`; a worker that changes its state during the call makes it differ by what the call takes, at
+    /// most. `now_ns` is a reading of [`clock`](Self::clock), taken before the call. Held by the tests
+    /// `the_sum_of_all_states_is_the_wall_time` and `a_state_is_seen_to_grow_while_it_lasts`.
+    ///
+    /// **Absent when** the [`Config`] does not name them.
+    #[must_use]
+    pub fn microstate_times(&self, now_ns: u64) -> Option<MicrostateTimes> {
+        self.microstates.as_ref().map(|microstates| microstates.times(now_ns))
     }
 
     /// Whether the worker is neither parked nor gone, as of the last submit.

@@ -38,6 +38,7 @@ impl Counted {
                 name: Some("counted".to_owned()),
                 flavor: None,
                 workers,
+                task_groups: Vec::new(),
             },
             rows: CATALOGUE
                 .iter()

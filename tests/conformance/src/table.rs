@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use worker_metrics::catalogue::{CATALOGUE, Instrument, Level, Reading, Requirement};
-use worker_metrics::{Definition, Namespace};
+use worker_metrics::catalogue::{CATALOGUE, Instrument, Level, Requirement};
+use worker_metrics::{Attribute, Definition, Namespace};
 use worker_metrics_tokio::Gate;
 
 /// Where the table begins in a document.
@@ -17,7 +17,7 @@ pub fn metrics() -> String {
     let mut table = String::from(
         "| metric | instrument | unit | attributes | meaning | needs |\n|---|---|---|---|---|---|\n",
     );
-    for definition in CATALOGUE {
+    for definition in CATALOGUE.iter().filter(|definition| !Gate::of(definition).embedded) {
         let name = Namespace::TOKIO.metric(definition);
         let request = match definition.requirement {
             Requirement::Recommended => "",
@@ -49,13 +49,15 @@ fn attributes(definition: &Definition) -> String {
     if definition.level() == Level::Worker && definition.instrument != Instrument::Histogram {
         attributes.push("`tokio.worker.index`".to_owned());
     }
+    if definition.level() == Level::TaskGroup {
+        attributes.push(format!("`{}`", Namespace::TOKIO.attribute(Attribute::TaskGroup)));
+    }
     if let Some(attribute) = definition.state_attribute() {
-        let states: Vec<_> = match definition.reading {
-            Reading::CountByState(_, counts) => counts.iter().map(|count| count.state).collect(),
-            Reading::WorkerTime { state: Some(state), .. } => vec![state],
-            _ => Vec::new(),
-        };
-        attributes.push(format!("`{}` = {}", Namespace::TOKIO.attribute(attribute), states.join(", ")));
+        attributes.push(format!(
+            "`{}` = {}",
+            Namespace::TOKIO.attribute(attribute),
+            definition.states().join(", ")
+        ));
     }
     attributes.join(", ")
 }

@@ -23,8 +23,8 @@ pub(crate) struct SeriesId {
     pub(crate) attachment: u64,
     /// Index in the catalogue.
     pub(crate) row: usize,
-    /// `None` for the series of the whole runtime or pool.
-    pub(crate) worker: Option<u32>,
+    /// Index among the series of the row.
+    pub(crate) series: usize,
 }
 
 /// One series and its state at the receiver.

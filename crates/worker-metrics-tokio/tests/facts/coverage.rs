@@ -71,7 +71,15 @@ mod unstable {
             .filter(|row| !row.is_covered() && row.definition.suffix.starts_with("task."))
             .map(|row| row.definition.suffix)
             .collect();
-        assert_eq!(missing, ["task.poll.duration", "task.schedule.duration"]);
+        assert_eq!(
+            missing,
+            [
+                "task.poll.duration",
+                "task.schedule.duration",
+                "task.group.poll.duration",
+                "task.group.schedule.duration"
+            ]
+        );
         assert!(STABLE.iter().all(|stable| covered(&multi_thread(1)).contains(stable)));
     }
 
@@ -127,6 +135,7 @@ fn what_is_covered_has_a_value_and_what_is_missing_has_none() {
                 }
                 Reading::WorkerCount(read) => read(worker).is_some(),
                 Reading::WorkerTime { read, .. } => read(worker).is_some(),
+                Reading::WorkerTimeByMicrostate(read) => read(worker).is_some(),
                 // Not asked for.
                 _ => continue,
             };

@@ -1,7 +1,8 @@
 //! Counts of durations by size: the buckets, the scale that they stand on, and what a reader takes away.
 //!
 //! A worker measures into its own [`LocalHistogram`] and stores the totals into the [`Histogram`] that readers share; both
-//! stand on one [`Scale`]. A reader copies them into a [`HistogramSnapshot`].
+//! stand on one [`Scale`]. A reader copies them into a [`HistogramSnapshot`]. Who has no moment to submit at measures straight
+//! into the shared one with a [`HistogramWriter`].
 //! Nothing here knows a metric's name, an exporter or a clock, and nothing on the recording path allocates, locks, computes
 //! in floating point or panics.
 //!
@@ -44,6 +45,7 @@ mod scale;
 mod shared;
 mod snapshot;
 mod thresholds;
+mod writer;
 
 pub use error::{ScaleError, ScaleMismatch};
 pub use exponential::ExponentialLayout;
@@ -52,3 +54,4 @@ pub use log::LogScaleBuilder;
 pub use scale::{MAX_BUCKETS, Scale};
 pub use shared::Histogram;
 pub use snapshot::HistogramSnapshot;
+pub use writer::HistogramWriter;

@@ -29,6 +29,12 @@ impl<T: Default> Padded<T> {
 
     /// The word at `index`, which is below the length.
     #[inline]
+    pub(super) fn get(&self, index: usize) -> Option<&T> {
+        self.words.get(FREE + index)
+    }
+
+    /// The word at `index`, which is below the length.
+    #[inline]
     pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
         self.words.get_mut(FREE + index)
     }

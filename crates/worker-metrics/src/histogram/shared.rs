@@ -1,6 +1,6 @@
 //! The histogram that readers share.
 //!
-//! Stored into by the worker's local histogram, read by sources. Never added to: its writer knows the totals.
+//! Stored into by the worker's local histogram or by its one writer, read by sources. Never added to atomically.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -62,6 +62,15 @@ impl Histogram {
     pub fn snapshot_into(&self, snapshot: &mut HistogramSnapshot) {
         let counts = self.buckets.as_slice().iter().map(|count| count.load(Relaxed));
         snapshot.fill(&self.scale, counts, Some(self.sum_ns()));
+    }
+
+    /// Counts one value on behalf of the only writer.
+    #[inline]
+    pub(super) fn raise(&self, value_ns: u64) {
+        if let Some(count) = self.buckets.get(self.scale.bucket_of(value_ns)) {
+            count.store(count.load(Relaxed).saturating_add(1), Relaxed);
+        }
+        self.sum_ns.store(self.sum_ns.load(Relaxed).saturating_add(value_ns), Relaxed);
     }
 
     /// Replaces the totals.

@@ -13,7 +13,7 @@ fn names_are_unique_and_well_formed() {
         assert!(!definition.suffix.ends_with("total"));
         assert!(!definition.suffix.contains("seconds"));
     }
-    assert_eq!(seen.len(), 26);
+    assert_eq!(seen.len(), 32);
 }
 
 #[test]
@@ -34,7 +34,11 @@ fn no_name_is_the_namespace_of_another() {
 fn times_are_in_seconds_and_counts_in_braces() {
     for Definition { suffix, unit, reading, .. } in CATALOGUE {
         match reading {
-            Reading::WorkerTime { .. } | Reading::WorkerHistogram(_) => assert_eq!(*unit, "s", "{suffix}"),
+            Reading::WorkerTime { .. }
+            | Reading::WorkerTimeByMicrostate(_)
+            | Reading::Histogram(_)
+            | Reading::TaskGroupHistogram(_)
+            | Reading::WorkerHistogram(_) => assert_eq!(*unit, "s", "{suffix}"),
             _ => assert!(unit.starts_with('{') && unit.ends_with('}'), "{suffix}: {unit}"),
         }
     }
@@ -51,8 +55,11 @@ fn descriptions_are_one_sentence() {
 #[test]
 fn every_row_has_an_instrument() {
     for Definition { suffix, instrument, reading, .. } in CATALOGUE {
-        let times = matches!(reading, Reading::WorkerTime { .. });
-        let histogram = matches!(reading, Reading::WorkerHistogram(_));
+        let times = matches!(reading, Reading::WorkerTime { .. } | Reading::WorkerTimeByMicrostate(_));
+        let histogram = matches!(
+            reading,
+            Reading::WorkerHistogram(_) | Reading::Histogram(_) | Reading::TaskGroupHistogram(_)
+        );
         match instrument {
             Instrument::Counter => assert!(!histogram, "{suffix}"),
             Instrument::UpDownCounter => assert!(!histogram && !times, "{suffix}"),
@@ -63,13 +70,17 @@ fn every_row_has_an_instrument() {
 }
 
 #[test]
-fn metrics_of_workers_speak_of_workers_and_histograms_of_tasks() {
+fn each_metric_speaks_of_what_its_name_says() {
     for definition in CATALOGUE {
         let name = definition.suffix;
-        let of_worker = definition.level() == Level::Worker;
-        let expected = (name.starts_with("worker.") && name != "worker.count")
-            || definition.instrument == Instrument::Histogram;
-        assert_eq!(of_worker, expected, "{name}");
+        let expected = match name {
+            "worker.count" => Level::Runtime,
+            "task.poll.duration" | "task.schedule.duration" => Level::Worker,
+            _ if name.starts_with("worker.") => Level::Worker,
+            _ if name.starts_with("task.group.") => Level::TaskGroup,
+            _ => Level::Runtime,
+        };
+        assert_eq!(definition.level(), expected, "{name}");
     }
 }
 

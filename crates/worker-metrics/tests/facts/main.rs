@@ -6,6 +6,7 @@ mod batch;
 mod catalogue;
 mod clock;
 mod histogram;
+mod microstate;
 mod namespace;
 mod pool;
 mod pool_metrics;

@@ -186,14 +186,22 @@ fn a_pool_says_what_it_does_not_cover_and_why() {
             Coverage::Covered => None,
         })
         .collect();
+    let no_watchdog = "counted by the watchdog of the instrumentation, if it has one";
+    let no_groups = "a pool has no task groups";
     let no_driver = "a pool has no blocking pool and no I/O driver of its own";
     assert_eq!(
         missing,
         [
+            ("worker.stalls", no_watchdog),
+            ("worker.stall.duration", no_watchdog),
+            ("timer.delay", "a pool has no timers of its own"),
+            ("worker.microstate.time", "needs `Config::with_microstates`"),
             ("blocking.thread.count", no_driver),
             ("blocking.queue.size", no_driver),
             ("task.poll.duration", "needs `Config::with_poll_count_histogram`"),
             ("task.schedule.duration", "needs `Config::with_schedule_latency_histogram`"),
+            ("task.group.poll.duration", no_groups),
+            ("task.group.schedule.duration", no_groups),
             ("io_driver.fd.registered", no_driver),
             ("io_driver.fd.deregistered", no_driver),
             ("io_driver.fd.count", no_driver),

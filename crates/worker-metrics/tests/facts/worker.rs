@@ -67,3 +67,16 @@ fn every_shared_block_starts_on_a_line_of_its_own() {
         assert_eq!(std::ptr::from_ref(metrics).addr() % 128, 0);
     }
 }
+
+#[test]
+fn a_thread_is_noted_with_its_name() {
+    let metrics = WorkerMetrics::new();
+    assert_eq!(metrics.thread_name(), None);
+    let thread = std::thread::Builder::new().name("render-3".to_owned()).spawn(|| {}).unwrap();
+    metrics.set_thread(thread.thread());
+    assert_eq!(metrics.thread_id(), Some(thread.thread().id()));
+    assert_eq!(metrics.thread_name().as_deref(), Some("render-3"));
+    thread.join().unwrap();
+    metrics.set_thread_id(std::thread::current().id());
+    assert_eq!(metrics.thread_name(), None, "a name of another thread is not kept");
+}

@@ -33,7 +33,10 @@ fn document(arguments: &[&str], environment: &[(&str, &str)]) -> Document {
 
 /// The rows that the quickstart must show in this configuration.
 fn rows() -> impl Iterator<Item = &'static Definition> {
-    CATALOGUE.iter().filter(|definition| cfg!(tokio_unstable) || !Gate::of(definition).tokio_unstable)
+    CATALOGUE.iter().filter(|definition| {
+        let gate = Gate::of(definition);
+        !gate.embedded && (cfg!(tokio_unstable) || !gate.tokio_unstable)
+    })
 }
 
 fn assert_row(metric: &Metric, definition: &Definition, counters: Temporality) {

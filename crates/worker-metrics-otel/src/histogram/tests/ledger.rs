@@ -287,12 +287,12 @@ fn a_time_that_otlp_cannot_hold_is_the_nearest_it_can() {
 fn workers_and_rows_are_series_of_their_own() {
     let mut ledger = Ledger::new(Temporality::Delta, HistogramOptions::default(), Limits::default());
     ledger.begin(time(10));
-    let mut series = 0;
+    let mut number = 0;
     for row in [1, 2] {
-        for worker in [None, Some(0), Some(1)] {
-            series += 1;
-            let id = SeriesId { attachment: 1, row, worker };
-            ledger.record(id, &POLLS, &attributes(series), time(1), &counts(&[series, 0, 0]));
+        for series in 0..3 {
+            number += 1;
+            let id = SeriesId { attachment: 1, row, series };
+            ledger.record(id, &POLLS, &attributes(number), time(1), &counts(&[number, 0, 0]));
         }
     }
     let metrics = decoded(&ledger.finish()[0]);

@@ -38,7 +38,7 @@ fn ns(seconds: u64) -> u64 {
 }
 
 fn id(attachment: u64) -> SeriesId {
-    SeriesId { attachment, row: 3, worker: None }
+    SeriesId { attachment, row: 3, series: 0 }
 }
 
 fn attributes(attachment: u64) -> [KeyValue; 1] {

@@ -9,6 +9,7 @@ mod log;
 mod ranges;
 mod recording;
 mod snapshots;
+mod writer;
 
 use std::time::Duration;
 
