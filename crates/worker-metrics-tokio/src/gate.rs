@@ -18,8 +18,10 @@ pub struct Gate {
     pub tokio_unstable: bool,
     /// A feature of this crate, which passes on Tokio's of the same name.
     pub feature: Option<&'static str>,
-    /// A call when the runtime is built: [`RuntimeBuilderExt`](crate::RuntimeBuilderExt).
-    pub builder: bool,
+    /// Something to be called, when the runtime is built or when its source is made.
+    pub call: Option<&'static str>,
+    /// What provides it instead of all that.
+    pub or: Option<&'static str>,
     /// The multi-thread scheduler: on the current-thread one it has no meaning or is not measured.
     pub multi_thread: bool,
     /// It is not Tokio's at all: executors that embed the core have it.
@@ -34,6 +36,8 @@ impl Gate {
     pub fn of(definition: &Definition) -> Self {
         let stable = Self { atomics_64: true, ..Self::default() };
         let unstable = Self { tokio_unstable: true, ..stable };
+        let histograms = Some("enable_worker_histograms");
+        let tasks = Some("TokioRuntime::with_tasks");
         match definition.suffix {
             "task.count" | "global_queue.size" => Self::default(),
             "worker.count" | "worker.time" | "worker.progress.age" | "worker.parks" | "worker.unparks" => {
@@ -50,14 +54,17 @@ impl Gate {
             | "io_driver.fd.deregistered"
             | "io_driver.fd.count"
             | "io_driver.ready_events" => Self { feature: Some("net"), ..unstable },
-            "task.poll.duration" => Self { builder: true, ..unstable },
-            "task.schedule.duration" => Self { builder: true, feature: Some("schedule-latency"), ..unstable },
-            "worker.microstate.time"
-            | "worker.stalls"
-            | "worker.stall.duration"
-            | "timer.delay"
-            | "task.group.poll.duration"
-            | "task.group.schedule.duration" => Self { embedded: true, ..Self::default() },
+            "task.poll.duration" => Self { call: histograms, or: tasks, ..unstable },
+            "task.schedule.duration" => {
+                Self { call: histograms, or: tasks, feature: Some("schedule-latency"), ..unstable }
+            }
+            "task.group.poll.duration" | "task.group.schedule.duration" => {
+                Self { call: tasks, ..Self::default() }
+            }
+            "timer.delay" => Self { call: Some("TokioRuntime::with_canary"), ..Self::default() },
+            "worker.microstate.time" | "worker.stalls" | "worker.stall.duration" => {
+                Self { embedded: true, ..Self::default() }
+            }
             _ => unstable,
         }
     }
@@ -72,14 +79,17 @@ impl fmt::Display for Gate {
         if let Some(feature) = self.feature {
             write!(f, ", feature `{feature}`")?;
         }
-        if self.builder {
-            f.write_str(", `enable_worker_histograms`")?;
+        if let Some(call) = self.call {
+            write!(f, ", `{call}`")?;
         }
         if self.multi_thread {
             f.write_str(", multi-thread")?;
         }
         if self.atomics_64 {
             f.write_str(", 64-bit atomics")?;
+        }
+        if let Some(or) = self.or {
+            write!(f, "; or `{or}`")?;
         }
         Ok(())
     }

@@ -2,10 +2,12 @@
 //!
 //! Tokio publishes a worker's numbers when it parks, when it unparks and every `event_interval` polls. While one poll blocks,
 //! they stand still and the worker looks idle. Called at each collection; it must never report more than Tokio will in the end.
+//! Instrumented tasks tell more: which poll is in progress, and since when.
 
 use std::time::{Duration, Instant};
 
 use crate::stable::Look;
+use crate::tasks::Activity;
 
 /// What is remembered of one worker between two looks.
 #[derive(Debug)]
@@ -14,15 +16,18 @@ pub(crate) struct Progress {
     running: bool,
     /// A moment at which the worker had published `last` already, and was running or not as it is.
     unchanged_since: Instant,
+    /// A moment at which the worker had not published `last` yet.
+    published_after: Instant,
+    looked_at: Instant,
     reported_busy: Duration,
 }
 
 /// What two looks tell.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
-    /// For how long a running worker has published nothing; 0 for a parked one.
+    /// For how long a running worker has made no progress that is known; 0 for a parked one.
     pub(crate) age: Duration,
-    /// The busy time that Tokio published, and the age.
+    /// The busy time that Tokio published, and the time for which it has published nothing.
     pub(crate) busy_duration: Duration,
     /// Whether the worker has published anything since the last look.
     pub(crate) published: bool,
@@ -30,10 +35,17 @@ pub(crate) struct Reading {
 
 impl Progress {
     pub(crate) fn new(look: Look, running: bool, looked_at: Instant) -> Self {
-        Self { last: look, running, unchanged_since: looked_at, reported_busy: look.busy_duration }
+        Self {
+            last: look,
+            running,
+            unchanged_since: looked_at,
+            published_after: looked_at,
+            looked_at,
+            reported_busy: look.busy_duration,
+        }
     }
 
-    /// Takes the next look, which was made between `before` and `after`.
+    /// Takes the next look, which was made between `before` and `after`, with what instrumented tasks tell of the worker.
     ///
     /// What has changed is dated after the look and aged before it, so that the age is never above the time for which the worker
     /// really published nothing.
@@ -41,17 +53,45 @@ impl Progress {
     /// The worker may have published a moment before it goes on to its tasks. If the system deschedules it just there, and a
     /// look falls into that gap, the live busy time runs ahead by the rest of the gap; it then stands still until Tokio's own
     /// has caught up.
-    pub(crate) fn observe(&mut self, look: Look, running: bool, before: Instant, after: Instant) -> Reading {
+    pub(crate) fn observe(
+        &mut self,
+        look: Look,
+        running: bool,
+        activity: Activity,
+        before: Instant,
+        after: Instant,
+    ) -> Reading {
         let published = look != self.last;
+        if published {
+            self.published_after = self.looked_at;
+        }
         if published || running != self.running {
             self.last = look;
             self.running = running;
             self.unchanged_since = after;
         }
-        let age =
-            if running { before.saturating_duration_since(self.unchanged_since) } else { Duration::ZERO };
-        self.reported_busy = self.reported_busy.max(look.busy_duration + age);
+        self.looked_at = before;
+        if !running {
+            self.reported_busy = self.reported_busy.max(look.busy_duration);
+            return Reading { age: Duration::ZERO, busy_duration: self.reported_busy, published };
+        }
+        let unpublished = before.saturating_duration_since(self.unchanged_since);
+        let poll_age = self.poll_age(activity, published, before);
+        let quiet_for = activity.quiet_for.unwrap_or(Duration::MAX);
+        let age = poll_age.unwrap_or(unpublished.min(quiet_for));
+        let live = unpublished.max(poll_age.unwrap_or_default());
+        self.reported_busy = self.reported_busy.max(look.busy_duration + live);
         Reading { age, busy_duration: self.reported_busy, published }
+    }
+
+    /// For how long the instrumented poll in progress has lasted.
+    ///
+    /// **Absent when** it is not sure that the poll holds up the worker: it began before the worker published last, so that
+    /// `block_in_place` has handed the worker to another thread; or it may have, and no hooks would tell.
+    fn poll_age(&self, activity: Activity, published: bool, before: Instant) -> Option<Duration> {
+        let age = activity.poll_age.filter(|_| activity.is_hooked || !published)?;
+        let began_at = before.checked_sub(age)?;
+        (began_at >= self.published_after).then_some(age)
     }
 }
 
@@ -60,6 +100,11 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const UNKNOWN: Activity = Activity { poll_age: None, quiet_for: None, is_hooked: false };
+
+    fn in_poll_for(age: Duration, is_hooked: bool) -> Activity {
+        Activity { poll_age: Some(age), quiet_for: Some(age), is_hooked }
+    }
 
     fn look(busy_s: u64, park_unpark_count: u64) -> Look {
         Look {
@@ -74,7 +119,7 @@ mod tests {
         let start = Instant::now();
         let mut progress = Progress::new(look(5, 2), true, start);
         let later = start + 3 * SECOND;
-        let reading = progress.observe(look(5, 2), true, later, later);
+        let reading = progress.observe(look(5, 2), true, UNKNOWN, later, later);
         assert_eq!(reading, Reading { age: 3 * SECOND, busy_duration: 8 * SECOND, published: false });
     }
 
@@ -83,7 +128,7 @@ mod tests {
         let start = Instant::now();
         let mut progress = Progress::new(look(5, 2), true, start);
         let later = start + 3 * SECOND;
-        let reading = progress.observe(look(8, 2), true, later, later);
+        let reading = progress.observe(look(8, 2), true, UNKNOWN, later, later);
         assert_eq!(reading, Reading { age: Duration::ZERO, busy_duration: 8 * SECOND, published: true });
     }
 
@@ -92,7 +137,7 @@ mod tests {
         let start = Instant::now();
         let mut progress = Progress::new(look(5, 3), false, start);
         let later = start + 3 * SECOND;
-        let reading = progress.observe(look(5, 3), false, later, later);
+        let reading = progress.observe(look(5, 3), false, UNKNOWN, later, later);
         assert_eq!(reading, Reading { age: Duration::ZERO, busy_duration: 5 * SECOND, published: false });
     }
 
@@ -100,8 +145,8 @@ mod tests {
     fn a_worker_ages_from_the_first_look_that_sees_it_run() {
         let start = Instant::now();
         let mut progress = Progress::new(look(0, 0), false, start);
-        progress.observe(look(0, 0), true, start + 5 * SECOND, start + 5 * SECOND);
-        let reading = progress.observe(look(0, 0), true, start + 7 * SECOND, start + 7 * SECOND);
+        progress.observe(look(0, 0), true, UNKNOWN, start + 5 * SECOND, start + 5 * SECOND);
+        let reading = progress.observe(look(0, 0), true, UNKNOWN, start + 7 * SECOND, start + 7 * SECOND);
         assert_eq!(reading, Reading { age: 2 * SECOND, busy_duration: 2 * SECOND, published: false });
     }
 
@@ -109,8 +154,8 @@ mod tests {
     fn a_change_is_dated_after_the_look_and_aged_before_it() {
         let start = Instant::now();
         let mut progress = Progress::new(look(5, 2), true, start);
-        progress.observe(look(6, 2), true, start + SECOND, start + 2 * SECOND);
-        let reading = progress.observe(look(6, 2), true, start + 4 * SECOND, start + 5 * SECOND);
+        progress.observe(look(6, 2), true, UNKNOWN, start + SECOND, start + 2 * SECOND);
+        let reading = progress.observe(look(6, 2), true, UNKNOWN, start + 4 * SECOND, start + 5 * SECOND);
         assert_eq!(reading.age, 2 * SECOND);
     }
 
@@ -118,12 +163,67 @@ mod tests {
     fn busy_time_never_goes_backwards() {
         let start = Instant::now();
         let mut progress = Progress::new(look(5, 2), true, start);
-        let live = progress.observe(look(5, 2), true, start + 3 * SECOND, start + 3 * SECOND);
+        let live = progress.observe(look(5, 2), true, UNKNOWN, start + 3 * SECOND, start + 3 * SECOND);
         assert_eq!(live.busy_duration, 8 * SECOND);
         // Tokio counts less in the end: the system had put the worker aside before its tasks began.
-        let published = progress.observe(look(7, 3), false, start + 4 * SECOND, start + 4 * SECOND);
+        let published = progress.observe(look(7, 3), false, UNKNOWN, start + 4 * SECOND, start + 4 * SECOND);
         assert_eq!(published.busy_duration, 8 * SECOND);
-        let caught_up = progress.observe(look(9, 5), false, start + 9 * SECOND, start + 9 * SECOND);
+        let caught_up = progress.observe(look(9, 5), false, UNKNOWN, start + 9 * SECOND, start + 9 * SECOND);
         assert_eq!(caught_up.busy_duration, 9 * SECOND);
+    }
+
+    #[test]
+    fn an_instrumented_poll_is_told_at_the_first_look_and_with_its_whole_age() {
+        let start = Instant::now();
+        let mut progress = Progress::new(look(5, 2), true, start);
+        let now = start + 10 * SECOND;
+        let reading = progress.observe(look(13, 2), true, in_poll_for(2 * SECOND, true), now, now);
+        assert_eq!(reading, Reading { age: 2 * SECOND, busy_duration: 15 * SECOND, published: true });
+    }
+
+    #[test]
+    fn without_hooks_it_is_told_when_the_worker_has_published_nothing_since_the_last_look() {
+        let start = Instant::now();
+        let mut progress = Progress::new(look(5, 2), true, start);
+        let now = start + 10 * SECOND;
+        let first = progress.observe(look(13, 2), true, in_poll_for(2 * SECOND, false), now, now);
+        assert_eq!(first.age, Duration::ZERO);
+        let now = now + SECOND;
+        let second = progress.observe(look(13, 2), true, in_poll_for(3 * SECOND, false), now, now);
+        assert_eq!(second, Reading { age: 3 * SECOND, busy_duration: 16 * SECOND, published: false });
+    }
+
+    #[test]
+    fn a_poll_whose_worker_was_handed_over_is_not_taken_for_a_stall() {
+        let start = Instant::now();
+        let mut progress = Progress::new(look(5, 2), true, start);
+        let now = start + 2 * SECOND;
+        progress.observe(look(6, 2), true, UNKNOWN, now, now);
+        let now = start + 3 * SECOND;
+        // It began at 1 s, before the last look; the worker has published since.
+        let reading = progress.observe(look(7, 2), true, in_poll_for(2 * SECOND, true), now, now);
+        assert_eq!(reading.age, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_saturated_worker_whose_instrumented_polls_are_short_has_no_age() {
+        let start = Instant::now();
+        let mut progress = Progress::new(look(5, 2), true, start);
+        let now = start + 2 * SECOND;
+        let between = Activity { poll_age: None, quiet_for: Some(SECOND / 100), is_hooked: true };
+        let reading = progress.observe(look(5, 2), true, between, now, now);
+        // It has published nothing for two seconds, and gets on all the same.
+        assert_eq!(reading, Reading { age: SECOND / 100, busy_duration: 7 * SECOND, published: false });
+    }
+
+    #[test]
+    fn a_parked_worker_has_no_age_whatever_its_tasks_tell() {
+        let start = Instant::now();
+        let mut progress = Progress::new(look(5, 3), false, start);
+        let now = start + SECOND;
+        assert_eq!(
+            progress.observe(look(5, 3), false, in_poll_for(SECOND, true), now, now).age,
+            Duration::ZERO
+        );
     }
 }

@@ -9,17 +9,46 @@ use crate::gate::Gate;
 use crate::stable;
 use crate::unstable::{self, Histograms};
 
-pub(crate) fn rows(multi_thread: bool, histograms: &Histograms) -> Vec<Row> {
+/// What of a source decides on its coverage.
+#[derive(Debug)]
+pub(crate) struct Provided<'a> {
+    pub(crate) multi_thread: bool,
+    pub(crate) intermittent: bool,
+    /// Tokio's own.
+    pub(crate) histograms: &'a Histograms,
+    /// The number of their groups, where there are task metrics.
+    pub(crate) task_groups: Option<usize>,
+    pub(crate) canary: bool,
+}
+
+pub(crate) fn rows(provided: &Provided<'_>) -> Vec<Row> {
     CATALOGUE
         .iter()
         .map(|definition| {
-            let missing = missing(definition, multi_thread, histograms);
+            let missing = missing(definition, provided);
             Row { definition, coverage: missing.map_or(Coverage::Covered, Coverage::Missing) }
         })
         .collect()
 }
 
-fn missing(definition: &Definition, multi_thread: bool, histograms: &Histograms) -> Option<&'static str> {
+fn missing(definition: &Definition, provided: &Provided<'_>) -> Option<&'static str> {
+    match definition.suffix {
+        "task.poll.duration" | "task.schedule.duration" if provided.task_groups.is_some() => None,
+        "task.group.poll.duration" | "task.group.schedule.duration" => match provided.task_groups {
+            Some(0) => Some("needs a group: `TaskMetrics::builder().group(…)`"),
+            Some(_) => None,
+            None => Some("needs task groups: `TokioRuntime::with_tasks`"),
+        },
+        "timer.delay" => (!provided.canary).then_some("needs `TokioRuntime::with_canary`"),
+        "worker.progress.age" if provided.intermittent => {
+            Some("declared `TokioRuntime::intermittent`: a pause looks like a stall")
+        }
+        _ => missing_of_tokio(definition, provided),
+    }
+}
+
+/// Of what Tokio itself has to provide.
+fn missing_of_tokio(definition: &Definition, provided: &Provided<'_>) -> Option<&'static str> {
     let gate = Gate::of(definition);
     let suffix = definition.suffix;
     if gate.embedded {
@@ -31,16 +60,20 @@ fn missing(definition: &Definition, multi_thread: bool, histograms: &Histograms)
     if matches!(suffix, "worker.count" | "worker.time" | "worker.progress.age") && !Clock::AVAILABLE {
         return Some("this target has no clock");
     }
-    if gate.multi_thread && !multi_thread {
+    if gate.multi_thread && !provided.multi_thread {
         return Some(
             "a current-thread runtime does not have it: nobody to steal from, no bounded queue, no mean poll time",
         );
     }
     if gate.tokio_unstable && !unstable::ENABLED {
-        return Some(
+        return Some(if gate.or.is_some() {
+            "needs `TokioRuntime::with_tasks`; or, of all tasks, `--cfg tokio_unstable` in RUSTFLAGS or in build.rustflags of \
+             .cargo/config.toml (which RUSTFLAGS in the environment replaces) and \
+             `RuntimeBuilderExt::enable_worker_histograms`"
+        } else {
             "needs `--cfg tokio_unstable` in RUSTFLAGS, or in build.rustflags of .cargo/config.toml (which RUSTFLAGS in the \
-             environment replaces)",
-        );
+             environment replaces)"
+        });
     }
     match gate.feature {
         Some("net") if !unstable::IO_DRIVER => {
@@ -52,9 +85,11 @@ fn missing(definition: &Definition, multi_thread: bool, histograms: &Histograms)
         _ => {}
     }
     let kept = match suffix {
-        "task.poll.duration" => histograms.poll_time.is_some(),
-        "task.schedule.duration" => histograms.schedule_latency.is_some(),
+        "task.poll.duration" => provided.histograms.poll_time.is_some(),
+        "task.schedule.duration" => provided.histograms.schedule_latency.is_some(),
         _ => true,
     };
-    (!kept).then_some("needs `RuntimeBuilderExt::enable_worker_histograms` when the runtime is built")
+    (!kept).then_some(
+        "needs `RuntimeBuilderExt::enable_worker_histograms` when the runtime is built, or `TokioRuntime::with_tasks`",
+    )
 }

@@ -8,12 +8,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor, RuntimeMetrics};
-use worker_metrics::{Clock, Coverage, Identity, Namespace, Pool, Row, Snapshot, Source, WorkerState};
+use worker_metrics::{Clock, Identity, Namespace, Pool, Row, Snapshot, Source, WorkerInfo, WorkerState};
 
+use crate::canary::{Canary, CanaryError};
 use crate::driving::Driving;
 use crate::progress::Progress;
-use crate::rows::rows;
+use crate::rows::{Provided, rows};
 use crate::stable::Look;
+use crate::tasks::{Activity, Reader, TaskMetrics};
 use crate::unstable::{self, Histograms};
 
 /// A Tokio runtime, ready to be attached.
@@ -38,12 +40,21 @@ use crate::unstable::{self, Histograms};
 pub struct TokioRuntime {
     identity: Identity,
     rows: Vec<Row>,
+    handle: Handle,
     metrics: RuntimeMetrics,
     multi_thread: bool,
     driving: Driving,
     stall_threshold: Duration,
     histograms: Histograms,
-    progress: Mutex<Vec<Progress>>,
+    canary: Option<Canary>,
+    looks: Mutex<Looks>,
+}
+
+/// What is remembered from one look to the next.
+#[derive(Debug)]
+struct Looks {
+    progress: Vec<Progress>,
+    tasks: Option<Reader>,
 }
 
 impl TokioRuntime {
@@ -71,7 +82,7 @@ impl TokioRuntime {
         let multi_thread = handle.runtime_flavor() == RuntimeFlavor::MultiThread;
         let driving = if multi_thread { Driving::OwnThreads } else { driving };
         let histograms = Histograms::of(&metrics);
-        Self {
+        let runtime = Self {
             identity: Identity {
                 namespace: Namespace::TOKIO,
                 id: handle.id().to_string(),
@@ -80,14 +91,30 @@ impl TokioRuntime {
                 workers: metrics.num_workers(),
                 task_groups: Vec::new(),
             },
-            rows: rows(multi_thread, &histograms),
+            rows: Vec::new(),
+            handle: handle.clone(),
             multi_thread,
             driving,
             stall_threshold: Pool::DEFAULT_STALL_THRESHOLD,
             histograms,
-            progress: Mutex::new(first_looks(&metrics, driving)),
+            canary: None,
+            looks: Mutex::new(Looks { progress: first_looks(&metrics, driving), tasks: None }),
             metrics,
-        }
+        };
+        runtime.covered()
+    }
+
+    /// Brings the rows up to date with what there is.
+    fn covered(mut self) -> Self {
+        let has_tasks = self.looks.get_mut().unwrap_or_else(PoisonError::into_inner).tasks.is_some();
+        self.rows = rows(&Provided {
+            multi_thread: self.multi_thread,
+            intermittent: self.driving == Driving::Intermittent,
+            histograms: &self.histograms,
+            task_groups: has_tasks.then_some(self.identity.task_groups.len()),
+            canary: self.canary.is_some(),
+        });
+        self
     }
 
     /// Gives the runtime a name, instead of the one that its builder gave it.
@@ -120,27 +147,55 @@ impl TokioRuntime {
     pub fn intermittent(mut self) -> Self {
         if !self.multi_thread {
             self.driving = Driving::Intermittent;
-            for row in &mut self.rows {
-                if row.definition.suffix == "worker.progress.age" {
-                    row.coverage = Coverage::Missing(
-                        "declared `TokioRuntime::intermittent`: a pause looks like a stall",
-                    );
-                }
-            }
         }
-        self
+        self.covered()
+    }
+
+    /// Exports what was measured of the tasks as well: the histograms that Tokio itself does not keep, and the groups.
+    ///
+    /// `tasks` are those of this runtime. Stalls are told with the thread's name and the group of the task then, with the exact age
+    /// of the poll, and at the first look where the [hooks](TaskMetrics::hooks) are installed.
+    #[must_use]
+    pub fn with_tasks(mut self, tasks: &TaskMetrics) -> Self {
+        tasks.leave_to_tokio(self.histograms.poll_time.is_some(), self.histograms.schedule_latency.is_some());
+        self.identity.task_groups = tasks.groups().to_vec();
+        self.looks.get_mut().unwrap_or_else(PoisonError::into_inner).tasks = Some(tasks.reader());
+        self.covered()
+    }
+
+    /// Measures how late a timer is that is due every `interval`, as `tokio.timer.delay`: what any task of the runtime that waits for
+    /// a timer has to expect.
+    ///
+    /// It is a task on the observed runtime, from now until this source is dropped, and one of `tokio.task.count`; 10 ms is a usual
+    /// interval. Tokio's timers have a resolution of a millisecond, so that delays of up to 1 ms mean nothing. While all workers are
+    /// blocked nothing is measured: the delay is counted, once, when the timer is served.
+    ///
+    /// **Cost**: one timer, one poll and two clock readings each interval, and a worker that wakes for it. Measured in
+    /// `docs/benchmarks.md`.
+    ///
+    /// # Errors
+    ///
+    /// [`CanaryError`] if the interval is zero or above an hour, or the runtime was built without timers.
+    pub fn with_canary(mut self, interval: Duration) -> Result<Self, CanaryError> {
+        self.canary = Some(Canary::spawn(&self.handle, interval)?);
+        Ok(self.covered())
     }
 
     fn read_workers(&self, snapshot: &mut Snapshot) {
         let alive_tasks = self.metrics.num_alive_tasks();
         let histograms = snapshot.wants_histograms();
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let Looks { progress, tasks } = &mut *looks;
+        if let Some(tasks) = tasks {
+            tasks.refresh();
+        }
         for (worker, into) in snapshot.begin(self.identity.workers).iter_mut().enumerate() {
             if let Some(progress) = progress.get_mut(worker) {
+                let activity = tasks.as_ref().map_or(Activity::default(), |tasks| tasks.activity(worker));
                 let before = Instant::now();
                 let look = Look::at(&self.metrics, worker).unwrap_or_default();
                 let running = self.driving.is_running(&look, alive_tasks);
-                let reading = progress.observe(look, running, before, Instant::now());
+                let reading = progress.observe(look, running, activity, before, Instant::now());
                 into.state = Some(match self.driving {
                     Driving::Intermittent if !look.is_parked() && reading.published => WorkerState::Busy,
                     _ => WorkerState::of(running, reading.age, self.stall_threshold),
@@ -154,6 +209,11 @@ impl TokioRuntime {
             if histograms {
                 unstable::read_histograms(&self.histograms, &self.metrics, worker, into);
             }
+        }
+        if let Some(tasks) = tasks.as_mut().filter(|_| histograms) {
+            let Histograms { poll_time, schedule_latency } = &self.histograms;
+            tasks.read_workers(poll_time.is_none(), schedule_latency.is_none(), snapshot);
+            tasks.read_groups(snapshot);
         }
         snapshot.alive_task_count = Some(alive_tasks as u64);
     }
@@ -184,6 +244,17 @@ impl Source for TokioRuntime {
         self.read_workers(snapshot);
         snapshot.global_queue_depth = Some(self.metrics.global_queue_depth() as u64);
         unstable::read_runtime(&self.metrics, snapshot);
+        if let Some(canary) = self.canary.as_ref().filter(|_| snapshot.wants_histograms()) {
+            canary.delays().snapshot_into(&mut snapshot.timer_delay_histogram);
+        }
+    }
+
+    fn worker_info(&self, worker: usize) -> WorkerInfo {
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        looks.tasks.as_mut().map_or_else(WorkerInfo::default, |tasks| {
+            tasks.refresh();
+            tasks.worker_info(worker)
+        })
     }
 }
 

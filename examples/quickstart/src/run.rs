@@ -9,7 +9,7 @@ use otlp_receiver::{Document, Receiver};
 use serde_json::to_string_pretty;
 use tokio::runtime::Runtime;
 use worker_metrics_otel::{Instrumentation, Options as InstrumentationOptions};
-use worker_metrics_tokio::{RuntimeBuilderExt, TokioRuntime};
+use worker_metrics_tokio::{RuntimeBuilderExt, TaskMetrics, TokioRuntime};
 
 use crate::error::Failure;
 use crate::options::Options;
@@ -20,6 +20,7 @@ use crate::view::View;
 use crate::{table, workload};
 
 const REFRESH: Duration = Duration::from_secs(1);
+const CANARY: Duration = Duration::from_millis(10);
 
 /// Runs the workload and shows what arrives.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -35,14 +36,17 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let workers = Instrumentation::new(options_of_workers);
     let pipeline = Pipeline::start(options, &endpoint(options, receiver.as_ref()), &workers)?;
     workers.register(&pipeline.meter());
-    let runtime = observed_runtime(options.workers)?;
-    let attachment = workers
-        .attach(TokioRuntime::new(runtime.handle()))
-        .map_err(|cause| Failure::run("attaching the runtime", cause))?;
+    let tasks = workload::tasks().map_err(|cause| Failure::run("the task groups", cause))?;
+    let runtime = observed_runtime(options.workers, &tasks)?;
+    let source = TokioRuntime::new(runtime.handle())
+        .with_tasks(&tasks)
+        .with_canary(CANARY)
+        .map_err(|cause| Failure::run("the canary", cause))?;
+    let attachment = workers.attach(source).map_err(|cause| Failure::run("attaching the runtime", cause))?;
 
     let mut screen = Screen::new(options.json);
     screen.print(&introduction(options, &workers, receiver.as_ref()))?;
-    workload::start(runtime.handle()).map_err(|cause| Failure::run("the workload", cause))?;
+    workload::start(runtime.handle(), &tasks).map_err(|cause| Failure::run("the workload", cause))?;
     let started = Instant::now();
     let watched = watch(options, &interrupted, receiver.as_ref(), &pipeline, &mut screen);
 
@@ -79,13 +83,14 @@ fn endpoint(options: &Options, receiver: Option<&Receiver>) -> String {
     }
 }
 
-fn observed_runtime(workers: usize) -> Result<Runtime, Failure> {
+fn observed_runtime(workers: usize, tasks: &TaskMetrics) -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .name("main")
         .thread_name("main-worker")
         .enable_all()
-        .enable_worker_histograms()
+        .enable_worker_histograms() // with `--cfg tokio_unstable`, where Tokio keeps its own
+        .measure_tasks(tasks)
         .build()
         .map_err(|cause| Failure::run("the observed runtime", cause))
 }

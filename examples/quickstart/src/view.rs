@@ -30,6 +30,7 @@ pub(crate) struct Row {
 /// More values than these are shown as their range.
 const WORKERS_IN_A_ROW: usize = 8;
 const WORKER_INDEX: &str = "tokio.worker.index";
+const TASK_GROUP: &str = "tokio.task.group.name";
 
 impl View {
     /// The state `now`, with rates since `before`.
@@ -37,10 +38,10 @@ impl View {
         let rows = CATALOGUE
             .iter()
             .filter_map(|definition| now.metric(&Namespace::TOKIO.metric(definition)))
-            .filter_map(|metric| match metric.kind {
-                MetricType::Sum | MetricType::Gauge => Some(row(before.metric(&metric.name), metric)),
-                MetricType::Histogram => histogram_row(before.metric(&metric.name), metric),
-                MetricType::ExponentialHistogram => None,
+            .flat_map(|metric| match metric.kind {
+                MetricType::Sum | MetricType::Gauge => vec![row(before.metric(&metric.name), metric)],
+                MetricType::Histogram => histogram_rows(before.metric(&metric.name), metric),
+                MetricType::ExponentialHistogram => Vec::new(),
             })
             .collect();
         Self { verdict: Verdict::of(now), rows }
@@ -62,11 +63,19 @@ fn row(before: Option<&Metric>, metric: &Metric) -> Row {
     Row { what, now, by_worker, metric: metric.name.clone() }
 }
 
+/// A histogram: a row for each group of tasks, or one.
+fn histogram_rows(before: Option<&Metric>, metric: &Metric) -> Vec<Row> {
+    let mut groups: Vec<_> = metric.points.iter().map(task_group).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups.into_iter().filter_map(|group| histogram_row(before, metric, group)).collect()
+}
+
 /// A histogram, and in place of its workers how often there was something to measure.
-fn histogram_row(before: Option<&Metric>, metric: &Metric) -> Option<Row> {
+fn histogram_row(before: Option<&Metric>, metric: &Metric, group: Option<&str>) -> Option<Row> {
     let mut all = Distribution::default();
     let mut per_second = 0.0;
-    for point in &metric.points {
+    for point in metric.points.iter().filter(|point| task_group(point) == group) {
         let earlier = earlier(before, point);
         all.add(&Distribution::since(earlier, point)?);
         let count = |point: &Point| point.histogram().map_or(0.0, |histogram| histogram.count as f64);
@@ -74,11 +83,16 @@ fn histogram_row(before: Option<&Metric>, metric: &Metric) -> Option<Row> {
     }
     Some(Row {
         // The sentence behind it speaks of the sum, which is not shown.
-        what: metric.description.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned(),
+        what: metric.description.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned()
+            + &group.map(|group| format!(" \"{group}\"")).unwrap_or_default(),
         now: all.text(),
         by_worker: format!("{}/s", units::number(per_second)),
         metric: metric.name.clone(),
     })
+}
+
+fn task_group(point: &Point) -> Option<&str> {
+    point.attributes.get(TASK_GROUP).and_then(|group| group.as_str())
 }
 
 /// The value of one series: a rate for a counter, the value itself for the others.

@@ -2,7 +2,7 @@
 
 use tokio::runtime::Runtime;
 use worker_metrics::{Coverage, Snapshot, Source};
-use worker_metrics_tokio::{Gate, TokioRuntime};
+use worker_metrics_tokio::{Gate, TaskMetrics, TokioRuntime};
 
 use crate::rig::{current_thread, look_until, multi_thread};
 
@@ -116,6 +116,30 @@ mod unstable {
 }
 
 #[test]
+fn task_metrics_and_a_canary_cover_what_tokio_itself_does_not() {
+    let runtime = multi_thread(1);
+    let rows = [
+        "task.poll.duration",
+        "task.schedule.duration",
+        "task.group.poll.duration",
+        "task.group.schedule.duration",
+        "timer.delay",
+    ];
+    let covered = |source: &TokioRuntime| {
+        rows.map(|suffix| {
+            source.definitions().iter().any(|row| row.definition.suffix == suffix && row.is_covered())
+        })
+    };
+    let source = TokioRuntime::new(runtime.handle());
+    assert_eq!(covered(&source), [false; 5]);
+    let source = source.with_tasks(&TaskMetrics::new());
+    assert_eq!(covered(&source), [true, true, false, false, false]);
+    let groups = TaskMetrics::builder().group("db").build().unwrap();
+    let source = source.with_tasks(&groups).with_canary(std::time::Duration::from_millis(10)).unwrap();
+    assert_eq!(covered(&source), [true; 5]);
+}
+
+#[test]
 fn what_is_covered_has_a_value_and_what_is_missing_has_none() {
     use worker_metrics::catalogue::Reading;
 
@@ -152,6 +176,6 @@ fn gates_read_like_words() {
     assert_eq!(gate("worker.overflows"), "`--cfg tokio_unstable`, multi-thread, 64-bit atomics");
     assert_eq!(
         gate("task.schedule.duration"),
-        "`--cfg tokio_unstable`, feature `schedule-latency`, `enable_worker_histograms`, 64-bit atomics"
+        "`--cfg tokio_unstable`, feature `schedule-latency`, `enable_worker_histograms`, 64-bit atomics; or `TokioRuntime::with_tasks`"
     );
 }

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod canary;
 mod coverage;
 mod histograms;
 mod identity;
 mod progress;
 mod rig;
+mod tasks;
 mod values;

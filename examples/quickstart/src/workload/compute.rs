@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use tokio::task::yield_now;
 use tokio::time::interval;
+use worker_metrics_tokio::TaskMetrics;
 
 /// Spawns a burst of requests every few milliseconds.
-pub(crate) async fn run() {
+pub(crate) async fn run(tasks: TaskMetrics) {
     let mut tick = interval(Duration::from_millis(5));
     loop {
         tick.tick().await;
         for _ in 0..8 {
-            tokio::spawn(request());
+            tasks.spawn(request());
         }
     }
 }

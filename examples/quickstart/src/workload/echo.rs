@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
+use worker_metrics_tokio::TaskMetrics;
 
 const CLIENTS: u64 = 16;
 const MESSAGE: [u8; 512] = [7; 512];
@@ -17,14 +18,14 @@ pub(crate) async fn listen() -> io::Result<TcpListener> {
 }
 
 /// Serves, and calls itself; ends when the listener fails.
-pub(crate) async fn run(listener: TcpListener) {
+pub(crate) async fn run(listener: TcpListener, tasks: TaskMetrics) {
     if let Ok(address) = listener.local_addr() {
         for client in 0..CLIENTS {
-            tokio::spawn(call(address, Duration::from_millis(1 + client % 5)));
+            tasks.spawn(call(address, Duration::from_millis(1 + client % 5)));
         }
     }
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(echo(stream));
+        tasks.spawn(echo(stream));
     }
 }
 

@@ -35,7 +35,7 @@ fn document(arguments: &[&str], environment: &[(&str, &str)]) -> Document {
 fn rows() -> impl Iterator<Item = &'static Definition> {
     CATALOGUE.iter().filter(|definition| {
         let gate = Gate::of(definition);
-        !gate.embedded && (cfg!(tokio_unstable) || !gate.tokio_unstable)
+        !gate.embedded && (cfg!(tokio_unstable) || !gate.tokio_unstable || gate.or.is_some())
     })
 }
 
@@ -54,7 +54,8 @@ fn assert_row(metric: &Metric, definition: &Definition, counters: Temporality) {
         Reading::Count(_) => 1,
         Reading::CountByState(_, counts) => counts.len(),
         // Of the workers' histograms the sum.
-        Reading::WorkerHistogram(_) => 1,
+        Reading::WorkerHistogram(_) | Reading::Histogram(_) => 1,
+        Reading::TaskGroupHistogram(_) => 4,
         _ => 3,
     };
     assert_eq!(metric.points.len(), series, "{name}");
@@ -86,7 +87,6 @@ fn the_document_holds_every_row_over_http_as_deltas() {
     assert_all_rows(&document, Temporality::Delta);
 }
 
-#[cfg(tokio_unstable)]
 #[test]
 fn the_histograms_are_one_a_runtime_or_one_a_worker_or_off() {
     for (detail, series) in [("worker", Some(3)), ("runtime", Some(1)), ("off", None)] {

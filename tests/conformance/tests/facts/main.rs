@@ -14,4 +14,5 @@ mod scope;
 mod sink;
 mod stalls;
 mod steady;
+mod tasks;
 mod wire;

@@ -185,6 +185,7 @@ fn every_attribute_is_registered() {
         Attribute::Flavor,
         Attribute::WorkerIndex,
         Attribute::WorkerState,
+        Attribute::TaskGroup,
         Attribute::BlockingThreadState,
     ]
     .map(|attribute| Namespace::TOKIO.attribute(attribute));

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use opentelemetry_sdk::metrics::Temporality;
 use tokio::runtime::{Builder, Runtime};
-use worker_metrics::Pool;
+use worker_metrics::{Config, Pool};
 use worker_metrics_otel::{Detail, Instrumentation, Options};
 use worker_metrics_tokio::{RuntimeBuilderExt, TokioRuntime};
 
@@ -98,4 +98,31 @@ fn the_scope_of_a_pool_is_as_expected() {
     let (pool, _batches) = Pool::builder("render").workers(2).build().unwrap();
     let _attachment = workers.attach(pool).unwrap();
     insta::assert_snapshot!("pool", text(&rig.collect()));
+}
+
+#[test]
+fn microstates_are_a_series_for_each_worker_and_state() {
+    let collected = |detail| {
+        let rig = Rig::cumulative();
+        let workers = Instrumentation::new(Options::default().with_worker_detail(detail));
+        workers.register(&rig.meter());
+        let config = Config::new().with_microstates();
+        let (pool, _batches) = Pool::builder("render").workers(2).config(config).build().unwrap();
+        let _attachment = workers.attach(pool).unwrap();
+        rig.collect()
+    };
+    let time = |collected: &Collected, state, worker: &[(&str, &str)]| {
+        let attributes = [&[("worker_pool.worker.microstate", state)], worker].concat();
+        collected.value("worker_pool.worker.microstate.time", &attributes)
+    };
+    let per_worker = collected(Detail::Worker);
+    assert_eq!(per_worker.metric("worker_pool.worker.microstate.time").points.len(), 10);
+    for worker in ["0", "1"] {
+        let worker = [("worker_pool.worker.index", worker)];
+        assert!(time(&per_worker, "scheduling", &worker) > 0.0);
+        assert_eq!(time(&per_worker, "polling", &worker), 0.0);
+    }
+    let per_pool = collected(Detail::Runtime);
+    assert_eq!(per_pool.metric("worker_pool.worker.microstate.time").points.len(), 5);
+    assert!(time(&per_pool, "scheduling", &[]) > 0.0);
 }

@@ -1,0 +1,24 @@
+//! Polls and schedulings of tasks, measured around their futures: what stable Tokio does not measure itself.
+//!
+//! ```text
+//! Instrumented (the future) ─ its waker stamps each wake ─┐
+//!   poll begins, ends ─ writer of this thread (thread.rs) ─┴─ Block (one thread, one worker) ─ Reader ─ Snapshot
+//! Hooks (park, unpark) ─────────────┘
+//! ```
+
+mod block;
+mod error;
+mod hooks;
+mod instrumented;
+mod metrics;
+mod reader;
+mod shared;
+mod thread;
+mod waker;
+
+pub(crate) use block::Activity;
+pub use error::{TaskMetricsError, UnknownTaskGroupError};
+pub use hooks::Hooks;
+pub use instrumented::Instrumented;
+pub use metrics::{TaskMetrics, TaskMetricsBuilder};
+pub(crate) use reader::Reader;

@@ -1,0 +1,104 @@
+//! What a source reads of the tasks.
+//!
+//! Kept by the source, used at each collection. Reading resets nothing, and allocates only when a thread has begun to run a worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use worker_metrics::histogram::{Histogram, HistogramSnapshot};
+use worker_metrics::{Snapshot, WorkerInfo};
+
+use super::block::{Activity, Block};
+use super::shared::Shared;
+
+#[derive(Debug)]
+pub(crate) struct Reader {
+    shared: Arc<Shared>,
+    blocks: Vec<Arc<Block>>,
+    one: HistogramSnapshot,
+}
+
+impl Reader {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, blocks: Vec::new(), one: HistogramSnapshot::default() }
+    }
+
+    /// Learns of the threads that have begun to run a worker; before anything is read of a cycle.
+    pub(crate) fn refresh(&mut self) {
+        self.shared.extend(&mut self.blocks);
+    }
+
+    /// What the worker is doing now.
+    pub(crate) fn activity(&self, worker: usize) -> Activity {
+        let Some(block) = self.current(worker) else { return Activity::default() };
+        let (began_at_ns, active_at_ns) = (block.poll_began_at_ns(), block.active_at_ns());
+        // After the loads: what they saw has begun before.
+        let now_ns = self.shared.clock.now_ns();
+        let since = |at_ns| Duration::from_nanos(now_ns.saturating_sub(at_ns));
+        Activity {
+            poll_age: began_at_ns.map(since),
+            quiet_for: Some(since(active_at_ns)),
+            is_hooked: self.shared.is_hooked(),
+        }
+    }
+
+    pub(crate) fn worker_info(&self, worker: usize) -> WorkerInfo {
+        let block = self.current(worker);
+        WorkerInfo {
+            thread_name: block.and_then(|block| block.thread_name()),
+            task_group: block
+                .and_then(|block| block.group())
+                .and_then(|group| self.shared.groups.get(group).cloned()),
+        }
+    }
+
+    /// The block of the thread that runs the worker: a thread that handed it over is silent from then on.
+    fn current(&self, worker: usize) -> Option<&Block> {
+        let blocks = self.blocks.iter().filter(|block| block.worker() == Some(worker));
+        blocks.max_by_key(|block| block.active_at_ns()).map(|block| &**block)
+    }
+
+    /// Adds up the histograms of each worker, where they are wanted.
+    pub(crate) fn read_workers(&mut self, polls: bool, schedules: bool, snapshot: &mut Snapshot) {
+        let Self { shared, blocks, one } = self;
+        let empty = (0..shared.scale.buckets()).map(|_| 0);
+        for worker in snapshot.workers_mut() {
+            if polls {
+                worker.poll_count_histogram.fill(&shared.scale, empty.clone(), Some(0));
+            }
+            if schedules {
+                worker.schedule_latency_histogram.fill(&shared.scale, empty.clone(), Some(0));
+            }
+        }
+        for block in blocks {
+            let worker = block.worker().and_then(|worker| snapshot.workers_mut().get_mut(worker));
+            let Some(worker) = worker else { continue };
+            if polls {
+                add(&block.all.poll, one, &mut worker.poll_count_histogram);
+            }
+            if schedules {
+                add(&block.all.schedule, one, &mut worker.schedule_latency_histogram);
+            }
+        }
+    }
+
+    /// Adds up the histograms of each group, over all threads.
+    pub(crate) fn read_groups(&mut self, snapshot: &mut Snapshot) {
+        let Self { shared, blocks, one } = self;
+        let empty = (0..shared.scale.buckets()).map(|_| 0);
+        for (index, group) in snapshot.task_groups_mut(shared.groups.len()).iter_mut().enumerate() {
+            group.poll_count_histogram.fill(&shared.scale, empty.clone(), Some(0));
+            group.schedule_latency_histogram.fill(&shared.scale, empty.clone(), Some(0));
+            for pair in blocks.iter().filter_map(|block| block.groups.get(index)) {
+                add(&pair.poll, one, &mut group.poll_count_histogram);
+                add(&pair.schedule, one, &mut group.schedule_latency_histogram);
+            }
+        }
+    }
+}
+
+fn add(from: &Histogram, one: &mut HistogramSnapshot, to: &mut HistogramSnapshot) {
+    from.snapshot_into(one);
+    // All of them are on one scale.
+    drop(to.merge(one));
+}
