@@ -282,6 +282,32 @@ mod tests {
     }
 
     #[test]
+    fn each_group_of_tasks_has_a_row() {
+        let point = |group: &str, counts: [u64; 2]| {
+            json!({
+                "attributes": {TASK_GROUP: group}, "start_time_unix_nano": 0, "time_unix_nano": 1_000_000_000_u64,
+                "count": counts.iter().sum::<u64>(), "bounds": [0.001], "bucket_counts": counts,
+            })
+        };
+        let view = View::new(
+            &Document::default(),
+            &document(json!({
+                "name": "tokio.task.group.poll.duration", "unit": "s", "type": "histogram", "temporality": "cumulative",
+                "description": "Duration of polls of the tasks of a group.",
+                "points": [point("reports", [0, 1]), point("echo", [4, 0])],
+            })),
+        );
+        let rows: Vec<_> = view.rows.iter().map(|row| (row.what.as_str(), row.by_worker.as_str())).collect();
+        assert_eq!(
+            rows,
+            [
+                ("Duration of polls of the tasks of a group \"echo\"", "4/s"),
+                ("Duration of polls of the tasks of a group \"reports\"", "1/s")
+            ]
+        );
+    }
+
+    #[test]
     fn the_first_look_is_a_rate_since_the_beginning() {
         let view = View::new(&Document::default(), &polls(10, &[1_000]));
         assert_eq!(view.rows[0].now, "100 polls/s");
