@@ -59,7 +59,8 @@ impl Executor {
     pub fn start(name: &str, workers: usize) -> Result<Self, StartError> {
         let config = Config::new()
             .with_poll_count_histogram(Scale::preset())
-            .with_schedule_latency_histogram(Scale::preset());
+            .with_schedule_latency_histogram(Scale::preset())
+            .with_microstates();
         let (pool, batches) = Pool::builder(name)
             .namespace(Namespace::new(Self::NAMESPACE)?)
             .workers(workers)

@@ -73,7 +73,8 @@ impl JobPool {
     pub fn start(name: &str, workers: usize) -> Result<Self, StartError> {
         let config = Config::new()
             .with_poll_count_histogram(Scale::preset())
-            .with_schedule_latency_histogram(Scale::preset());
+            .with_schedule_latency_histogram(Scale::preset())
+            .with_microstates();
         let builder = Pool::builder(name).workers(workers).config(config);
         let (pool, batches) = Self::WITHOUT.iter().fold(builder, |b, &suffix| b.without(suffix)).build()?;
 
@@ -118,7 +119,7 @@ impl JobPool {
 }
 
 fn work(shared: &Shared, mut batch: Batch, bed: &Bed) {
-    batch.metrics().set_thread_id(thread::current().id());
+    batch.metrics().set_thread(&thread::current());
     let clock = batch.clock();
     while !shared.stopped.load(SeqCst) {
         let Some(job) = shared.queue.pop() else {

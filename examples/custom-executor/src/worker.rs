@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::thread;
+use std::time::Duration;
 
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
-use worker_metrics::{Batch, Clock};
+use worker_metrics::{Batch, Clock, Microstate};
 
 use crate::budget;
 use crate::idle::Bed;
@@ -35,7 +36,7 @@ impl Worker {
     /// Works until the executor stops, and returns the queue with what is left in it.
     pub(crate) fn run(self) -> Option<Deque<Arc<Task>>> {
         let Self { shared, index, queue, batch, bed } = self;
-        batch.metrics().set_thread_id(thread::current().id());
+        batch.metrics().set_thread(&thread::current());
         let clock = batch.clock();
         let local = Local::enter(Arc::clone(&shared), queue, batch);
         let mut running = Running { shared, index, local, loot: Deque::new_fifo(), clock, polls: 0 };
@@ -66,7 +67,10 @@ impl Running {
         } else {
             self.local.pop()
         };
-        own.or_else(|| self.take_share()).or_else(|| self.steal())
+        own.or_else(|| {
+            self.local.batch.borrow_mut().enter(Microstate::Searching);
+            self.take_share().or_else(|| self.steal())
+        })
     }
 
     fn poll(&mut self, task: Arc<Task>) {
@@ -79,7 +83,7 @@ impl Running {
         let now_ns = self.clock.now_ns();
         {
             let mut batch = self.local.batch.borrow_mut();
-            batch.scheduled_for(std::time::Duration::from_nanos(now_ns.saturating_sub(scheduled_at_ns)));
+            batch.scheduled_for(Duration::from_nanos(now_ns.saturating_sub(scheduled_at_ns)));
             batch.start_poll_at(now_ns);
         }
 

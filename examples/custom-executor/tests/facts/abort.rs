@@ -1,0 +1,91 @@
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
+
+use custom_executor::{Executor, JoinError, block_on, yield_now};
+
+use crate::gate::Gate;
+use crate::guard::Guard;
+use crate::totals::Totals;
+use crate::waiting::{spawn_waiting, until, until_all_are_parked};
+
+#[test]
+fn a_task_that_is_aborted_in_the_queue_is_dropped_unpolled() {
+    let executor = Executor::start("main", 1).unwrap();
+    let pool = Arc::clone(executor.pool());
+    let gate = Gate::default();
+    let blocking = executor.spawn({
+        let gate = gate.clone();
+        async move { gate.pass() }
+    });
+    gate.wait_for(1);
+    let drops = Arc::new(AtomicUsize::new(0));
+    let guard = Guard::of(&drops);
+    let aborted = executor.spawn(async move { drop(guard) });
+    aborted.abort();
+    assert_eq!(drops.load(SeqCst), 0, "the worker drops it, when it comes to it");
+    gate.open();
+    block_on(blocking).unwrap();
+    assert!(matches!(block_on(aborted), Err(JoinError::Dropped)));
+    assert_eq!(drops.load(SeqCst), 1);
+    drop(executor);
+    let totals = Totals::of(&pool);
+    assert_eq!((totals.polls, totals.timed_polls, totals.timed_schedules), (1, 1, 1));
+}
+
+#[test]
+fn a_wake_for_an_abort_is_a_noop() {
+    let executor = Executor::start("main", 1).unwrap();
+    let pool = Arc::clone(executor.pool());
+    for aborts in 1..=3 {
+        let waiting = spawn_waiting(&executor);
+        until("it was polled", || Totals::of(&pool).polls == aborts);
+        until_all_are_parked(&pool);
+        let before = Totals::of(&pool);
+        waiting.abort();
+        assert!(matches!(block_on(waiting), Err(JoinError::Dropped)));
+        let expected = Totals { parks: before.parks + 1, noops: before.noops + 1, ..before };
+        until("it sleeps again", || Totals::of(&pool) == expected);
+    }
+}
+
+#[test]
+fn a_task_that_is_aborted_while_it_runs_is_not_polled_again() {
+    let executor = Executor::start("main", 1).unwrap();
+    let pool = Arc::clone(executor.pool());
+    let gate = Gate::default();
+    let running = executor.spawn({
+        let gate = gate.clone();
+        async move {
+            gate.pass();
+            loop {
+                yield_now().await;
+            }
+        }
+    });
+    gate.wait_for(1);
+    running.abort();
+    gate.open();
+    assert!(matches!(block_on(running), Err(JoinError::Dropped)));
+    drop(executor);
+    assert_eq!(Totals::of(&pool).polls, 1);
+}
+
+#[test]
+fn aborting_what_is_over_does_nothing() {
+    let executor = Executor::start("main", 1).unwrap();
+    let pool = Arc::clone(executor.pool());
+    let over = executor.spawn(async { 5 });
+    until("it is over", || pool.metrics().alive_tasks_count() == 0);
+    over.abort();
+    assert_eq!(block_on(over).unwrap(), 5);
+    assert_eq!(pool.metrics().remote_schedule_count(), 1);
+}
+
+#[test]
+fn a_task_that_nobody_can_wake_is_dropped() {
+    let executor = Executor::start("main", 2).unwrap();
+    assert!(matches!(block_on(executor.spawn(pending::<()>())), Err(JoinError::Dropped)));
+    assert_eq!(executor.pool().metrics().alive_tasks_count(), 0);
+}
