@@ -18,9 +18,15 @@ mod tally;
 
 use std::process::ExitCode;
 
+use crate::error::Failure;
+
 fn main() -> ExitCode {
     match options::parse().and_then(|options| run::run(&options)) {
         Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(Failure::Help(text)) => {
             print!("{text}");
             ExitCode::SUCCESS
         }
