@@ -7,6 +7,8 @@ pub mod catalogue;
 mod clock;
 mod config;
 pub mod histogram;
+#[cfg(all(test, worker_metrics_loom))]
+mod loom;
 mod microstate;
 mod namespace;
 mod pool;
