@@ -4,7 +4,7 @@
 //! methods that say so read the clock.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
 
 use crate::clock::{Clock, saturating_ns};
@@ -271,7 +271,8 @@ impl Batch {
     /// Call it after [`about_to_park`](Self::about_to_park), after [`unparked`](Self::unparked), and every few dozen polls of
     /// a worker that does not park: a worker that does not submit looks blocked.
     ///
-    /// **Cost**: one clock reading, a relaxed store for each field and each bucket. **Ordering**: `Relaxed`.
+    /// **Cost**: one clock reading, a relaxed store for each field and each bucket. **Ordering**: `Relaxed`, and `Release` for the parks
+    /// and unparks.
     #[inline]
     pub fn submit(&mut self) {
         self.submit_at(self.clock.now_ns());
@@ -294,7 +295,8 @@ impl Batch {
         to.overflow_count.store(self.overflow_count, Relaxed);
         to.idle_duration_total.store(self.idle_duration_total_ns, Relaxed);
         to.submitted_at.store(now_ns, Relaxed);
-        to.park_unpark_count.store(self.park_unpark_count, Relaxed);
+        // After the two above: whoever sees the unpark must not reckon with the times of before the park.
+        to.park_unpark_count.store(self.park_unpark_count, Release);
         if let (Some(from), Some(to)) = (&self.poll_count_histogram, &to.poll_count_histogram) {
             from.submit(to);
         }

@@ -127,6 +127,26 @@ fn live_busy_time_is_never_ahead_of_the_clock_while_a_worker_unparks() {
 }
 
 #[test]
+fn a_worker_that_is_seen_to_run_again_was_neither_busy_nor_stalled_while_it_was_parked() {
+    loom::model(|| {
+        let mut parked = batch(&Config::new());
+        parked.about_to_park_at(10);
+        parked.submit_at(10);
+        let write = |mut batch: Batch| {
+            batch.unparked_at(50);
+            batch.submit_at(50);
+            batch
+        };
+        race(parked, write, |metrics| {
+            if metrics.is_running() {
+                assert_eq!(metrics.live_busy_duration(60), Duration::from_nanos(20));
+                assert_eq!(metrics.progress_age(60), Duration::from_nanos(10));
+            }
+        });
+    });
+}
+
+#[test]
 fn a_worker_that_is_gone_runs_no_more() {
     loom::model(|| {
         let write = |mut batch: Batch| {

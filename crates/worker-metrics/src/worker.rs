@@ -4,7 +4,7 @@
 
 #[cfg(not(all(test, worker_metrics_loom)))]
 use std::mem::{align_of, offset_of, size_of};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Thread, ThreadId};
 use std::time::Duration;
@@ -20,8 +20,9 @@ use crate::{Clock, Config, MicrostateTimes};
 /// bytes and what the worker writes fills its first 128, so that two workers never write to one cache line, nor to the two
 /// lines that Intel's adjacent-line prefetcher fetches together (the reason for 128, as in Tokio and crossbeam-utils).
 ///
-/// **Ordering**: every access is `Relaxed`. Each value is right by itself and never goes backwards; two values may come from
-/// two neighbouring submits.
+/// **Ordering**: every access is `Relaxed`, but for one pair: a reader that sees the worker run sees the times as of its last
+/// unpark. Each value is right by itself and never goes backwards; two values may come from two neighbouring submits. Held by
+/// the model checks in `loom.rs`.
 ///
 /// **Source**: the fields, their names and their meaning are those of Tokio's `runtime::metrics::WorkerMetrics`.
 ///
@@ -309,7 +310,7 @@ impl WorkerMetrics {
     /// Whether the worker is neither parked nor gone, as of the last submit.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.park_unpark_count.load(Relaxed).is_multiple_of(2) && self.submitted_at.load(Relaxed) != STOPPED
+        self.park_unpark_count.load(Acquire).is_multiple_of(2) && self.submitted_at.load(Relaxed) != STOPPED
     }
 }
 
