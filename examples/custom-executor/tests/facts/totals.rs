@@ -1,4 +1,4 @@
-//! The sums over all workers of a pool.
+//! The sums over all workers of a pool. Whole only when the workers are gone: a submit is many stores.
 
 use worker_metrics::histogram::Histogram;
 use worker_metrics::{Pool, WorkerMetrics};
@@ -33,5 +33,10 @@ impl Totals {
             timed_polls: timed(&|worker| count(worker.poll_count_histogram())),
             timed_schedules: timed(&|worker| count(worker.schedule_latency_histogram())),
         }
+    }
+
+    /// What a worker that is seen parked has published for certain.
+    pub(crate) fn parks_and_noops(self) -> (u64, u64) {
+        (self.parks, self.noops)
     }
 }
