@@ -15,6 +15,13 @@ fn batch(config: &Config) -> Batch {
     Batch::new_at(WorkerMetrics::from_config(config), 0)
 }
 
+fn parked_at_10() -> Batch {
+    let mut batch = batch(&Config::new());
+    batch.about_to_park_at(10);
+    batch.submit_at(10);
+    batch
+}
+
 /// Runs a writer with its batch against a reader, and returns both ends when the writer is done.
 fn race<R: 'static>(
     batch: Batch,
@@ -112,16 +119,13 @@ fn live_busy_time_is_never_ahead_of_the_clock_while_a_worker_parks() {
 #[test]
 fn live_busy_time_is_never_ahead_of_the_clock_while_a_worker_unparks() {
     loom::model(|| {
-        let mut parked = batch(&Config::new());
-        parked.about_to_park_at(10);
-        parked.submit_at(10);
         let write = |mut batch: Batch| {
             batch.unparked_at(50);
             batch.submit_at(50);
             batch.submit_at(52);
             batch
         };
-        let (metrics, _batch) = race(parked, write, look_at_busy_time);
+        let (metrics, _batch) = race(parked_at_10(), write, look_at_busy_time);
         assert_eq!(metrics.live_busy_duration(60), Duration::from_nanos(20), "parked for 40 of 60");
     });
 }
@@ -129,15 +133,12 @@ fn live_busy_time_is_never_ahead_of_the_clock_while_a_worker_unparks() {
 #[test]
 fn a_worker_that_is_seen_to_run_again_was_neither_busy_nor_stalled_while_it_was_parked() {
     loom::model(|| {
-        let mut parked = batch(&Config::new());
-        parked.about_to_park_at(10);
-        parked.submit_at(10);
         let write = |mut batch: Batch| {
             batch.unparked_at(50);
             batch.submit_at(50);
             batch
         };
-        race(parked, write, |metrics| {
+        race(parked_at_10(), write, |metrics| {
             if metrics.is_running() {
                 assert_eq!(metrics.live_busy_duration(60), Duration::from_nanos(20));
                 assert_eq!(metrics.progress_age(60), Duration::from_nanos(10));

@@ -15,11 +15,7 @@ fn a_task_that_is_aborted_in_the_queue_is_dropped_unpolled() {
     let executor = Executor::start("main", 1).unwrap();
     let pool = Arc::clone(executor.pool());
     let gate = Gate::default();
-    let blocking = executor.spawn({
-        let gate = gate.clone();
-        async move { gate.pass() }
-    });
-    gate.wait_for(1);
+    let blocking = gate.block_a_worker(&executor);
     let drops = Arc::new(AtomicUsize::new(0));
     let guard = Guard::of(&drops);
     let aborted = executor.spawn(async move { drop(guard) });

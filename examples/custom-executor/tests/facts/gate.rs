@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
+use custom_executor::{Executor, JoinHandle};
+
 /// Closed until it is opened, for good.
 #[derive(Clone, Default)]
 pub(crate) struct Gate(Arc<(Mutex<Passage>, Condvar)>);
@@ -19,6 +21,15 @@ impl Gate {
         passage.waiting += 1;
         self.0.1.notify_all();
         drop(self.0.1.wait_while(passage, |passage| !passage.open).unwrap());
+    }
+
+    /// A task that blocks its worker in the gate; it is in there when this returns.
+    pub(crate) fn block_a_worker(&self, executor: &Executor) -> JoinHandle<()> {
+        let gate = self.clone();
+        let before = self.0.0.lock().unwrap().waiting;
+        let blocking = executor.spawn(async move { gate.pass() });
+        self.wait_for(before + 1);
+        blocking
     }
 
     /// Waits until so many threads have come to it.

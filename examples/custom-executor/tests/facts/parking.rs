@@ -25,11 +25,7 @@ fn a_worker_that_blocks_is_busy_and_not_parked() {
     let executor = Executor::start("main", 1).unwrap();
     let pool = Arc::clone(executor.pool());
     let gate = Gate::default();
-    let blocking = executor.spawn({
-        let gate = gate.clone();
-        async move { gate.pass() }
-    });
-    gate.wait_for(1);
+    let blocking = gate.block_a_worker(&executor);
     let worker = &pool.workers()[0];
     assert!(worker.is_running());
     let now_ns = pool.clock().now_ns();

@@ -42,14 +42,12 @@ fn what_a_blocked_worker_queued_is_run_by_thieves_and_each_task_is_counted_once(
 fn a_share_of_the_global_queue_can_be_stolen_from_a_worker_that_blocks() {
     let executor = Executor::start("main", 2).unwrap();
     let (both, release) = (Gate::default(), Gate::default());
-    let pass = |gate: &Gate| {
-        let gate = gate.clone();
-        async move { gate.pass() }
-    };
-    let blocking = [executor.spawn(pass(&both)), executor.spawn(pass(&both))];
-    both.wait_for(2);
+    let blocking = [both.block_a_worker(&executor), both.block_a_worker(&executor)];
     // Of these four one worker takes two, and blocks in the first until somebody runs the second.
-    let waiting = executor.spawn(pass(&release));
+    let waiting = executor.spawn({
+        let release = release.clone();
+        async move { release.pass() }
+    });
     let opening = executor.spawn({
         let release = release.clone();
         async move { release.open() }
