@@ -3,12 +3,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 
-use custom_executor::{Executor, JoinError, block_on, yield_now};
+use custom_executor::{Executor, JoinError, yield_now};
 
 use crate::gate::Gate;
 use crate::guard::Guard;
 use crate::totals::Totals;
-use crate::waiting::{spawn_waiting, until, until_all_are_parked};
+use crate::waiting::{result_of, spawn_waiting, until, until_all_are_parked};
 
 #[test]
 fn a_task_that_is_aborted_in_the_queue_is_dropped_unpolled() {
@@ -22,8 +22,8 @@ fn a_task_that_is_aborted_in_the_queue_is_dropped_unpolled() {
     aborted.abort();
     assert_eq!(drops.load(SeqCst), 0, "the worker drops it, when it comes to it");
     gate.open();
-    block_on(blocking).unwrap();
-    assert!(matches!(block_on(aborted), Err(JoinError::Dropped)));
+    result_of(blocking).unwrap();
+    assert!(matches!(result_of(aborted), Err(JoinError::Dropped)));
     assert_eq!(drops.load(SeqCst), 1);
     drop(executor);
     let totals = Totals::of(&pool);
@@ -40,7 +40,7 @@ fn a_wake_for_an_abort_is_a_noop() {
         until_all_are_parked(&pool);
         let before = Totals::of(&pool).parks_and_noops();
         waiting.abort();
-        assert!(matches!(block_on(waiting), Err(JoinError::Dropped)));
+        assert!(matches!(result_of(waiting), Err(JoinError::Dropped)));
         let expected = (before.0 + 1, before.1 + 1);
         until("it sleeps again", || Totals::of(&pool).parks_and_noops() == expected);
     }
@@ -63,7 +63,7 @@ fn a_task_that_is_aborted_while_it_runs_is_not_polled_again() {
     gate.wait_for(1);
     running.abort();
     gate.open();
-    assert!(matches!(block_on(running), Err(JoinError::Dropped)));
+    assert!(matches!(result_of(running), Err(JoinError::Dropped)));
     drop(executor);
     assert_eq!(Totals::of(&pool).polls, 1);
 }
@@ -75,13 +75,13 @@ fn aborting_what_is_over_does_nothing() {
     let over = executor.spawn(async { 5 });
     until("it is over", || pool.metrics().alive_tasks_count() == 0);
     over.abort();
-    assert_eq!(block_on(over).unwrap(), 5);
+    assert_eq!(result_of(over).unwrap(), 5);
     assert_eq!(pool.metrics().remote_schedule_count(), 1);
 }
 
 #[test]
 fn a_task_that_nobody_can_wake_is_dropped() {
     let executor = Executor::start("main", 2).unwrap();
-    assert!(matches!(block_on(executor.spawn(pending::<()>())), Err(JoinError::Dropped)));
+    assert!(matches!(result_of(executor.spawn(pending::<()>())), Err(JoinError::Dropped)));
     assert_eq!(executor.pool().metrics().alive_tasks_count(), 0);
 }

@@ -7,12 +7,12 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use custom_executor::{BUDGET, Executor, JoinError, LOCAL_CAPACITY, block_on, consume_budget, yield_now};
+use custom_executor::{BUDGET, Executor, JoinError, LOCAL_CAPACITY, consume_budget, yield_now};
 use worker_metrics::{Microstate, Snapshot, Source, WorkerState};
 
 use crate::gate::Gate;
 use crate::totals::Totals;
-use crate::waiting::{spawn_waiting, until, until_all_are_parked};
+use crate::waiting::{result_of, spawn_waiting, until, until_all_are_parked};
 
 const WORKERS: usize = 2;
 
@@ -59,7 +59,7 @@ fn every_field_is_filled_and_agrees_with_what_the_test_counted() {
     until_all_are_parked(&pool);
     let before = Totals::of(&pool).noops;
     waiting.abort();
-    assert!(matches!(block_on(waiting), Err(JoinError::Dropped)));
+    assert!(matches!(result_of(waiting), Err(JoinError::Dropped)));
     until("a worker woke for nothing", || Totals::of(&pool).noops > before);
     remote_schedules += 2;
 
@@ -97,11 +97,11 @@ fn every_field_is_filled_and_agrees_with_what_the_test_counted() {
 
     // The kept worker goes on, finds its own queue empty, and runs everything; the last of it only a thief can get at.
     keep.open();
-    block_on(kept).unwrap();
+    result_of(kept).unwrap();
     let done = 1 + 2 + 2 * children as u64;
     until("a thief ran all children", || counted.polls.load(Relaxed) == done);
     hold.open();
-    block_on(parent).unwrap();
+    result_of(parent).unwrap();
 
     // A task that never stops of its own accord is stopped after each full budget.
     let operations = 10 * BUDGET;
@@ -110,7 +110,7 @@ fn every_field_is_filled_and_agrees_with_what_the_test_counted() {
             consume_budget().await;
         }
     });
-    block_on(greedy).unwrap();
+    result_of(greedy).unwrap();
     remote_schedules += 1;
 
     until_all_are_parked(&pool);

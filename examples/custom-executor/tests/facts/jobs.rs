@@ -2,12 +2,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 
-use custom_executor::{JobPool, JoinError, block_on};
+use custom_executor::{JobPool, JoinError};
 use worker_metrics::{Coverage, Microstate, Snapshot, Source};
 
 use crate::gate::Gate;
 use crate::totals::Totals;
-use crate::waiting::until_all_are_parked;
+use crate::waiting::{result_of, until_all_are_parked};
 
 #[test]
 fn every_job_is_counted_once_as_a_poll() {
@@ -24,7 +24,7 @@ fn every_job_is_counted_once_as_a_poll() {
         })
     };
     let handles: Vec<_> = (0..JOBS).map(job).collect();
-    let results: Vec<_> = handles.into_iter().map(block_on).collect();
+    let results: Vec<_> = handles.into_iter().map(result_of).collect();
     assert_eq!(results.iter().filter_map(|result| result.as_ref().ok()).count() as u64, JOBS / 10 * 9);
     assert!(matches!(&results[3], Err(JoinError::Panicked(Some(text))) if text == "a job that panics"));
     until_all_are_parked(&pool);
@@ -63,10 +63,10 @@ fn jobs_that_wait_are_seen_in_the_queue_and_dropped_at_the_shutdown() {
     assert_eq!(pool.metrics().alive_tasks_count(), 7);
     give.send(jobs).unwrap();
     gate.open();
-    block_on(blocking).unwrap();
-    block_on(last).unwrap();
+    result_of(blocking).unwrap();
+    result_of(last).unwrap();
     for job in waiting {
-        assert!(matches!(block_on(job), Err(JoinError::Dropped)));
+        assert!(matches!(result_of(job), Err(JoinError::Dropped)));
     }
     assert_eq!(pool.metrics().global_queue_depth(), 0);
     assert_eq!(pool.metrics().alive_tasks_count(), 0);

@@ -4,6 +4,7 @@ use custom_executor::{Executor, JoinError, StartError, block_on};
 use worker_metrics::PoolError;
 
 use crate::totals::Totals;
+use crate::waiting::result_of;
 
 fn message(error: JoinError) -> Option<String> {
     match error {
@@ -19,11 +20,11 @@ fn a_panic_is_reported_and_the_worker_goes_on() {
     let expected: Vec<_> = (0..100).map(|task| format!("task {task}")).collect();
     let panicking = expected.iter().cloned().map(|text| executor.spawn(async move { panic!("{text}") }));
     let panicking: Vec<_> = panicking.collect();
-    let panics = panicking.into_iter().map(|task| message(block_on(task).unwrap_err()).unwrap());
+    let panics = panicking.into_iter().map(|task| message(result_of(task).unwrap_err()).unwrap());
     assert_eq!(panics.collect::<Vec<_>>(), expected);
-    assert_eq!(block_on(executor.spawn(async { 7 })).unwrap(), 7);
+    assert_eq!(result_of(executor.spawn(async { 7 })).unwrap(), 7);
     assert!(matches!(
-        block_on(executor.spawn(async { std::panic::panic_any(7) })),
+        result_of(executor.spawn(async { std::panic::panic_any(7) })),
         Err(JoinError::Panicked(None))
     ));
     drop(executor);
@@ -43,10 +44,10 @@ fn a_panic_in_the_drop_of_a_task_does_not_end_the_worker() {
     let executor = Executor::start("main", 1).unwrap();
     let bomb = Bomb;
     // Whatever the handle says, it says something.
-    _ = block_on(executor.spawn(async move {
+    _ = result_of(executor.spawn(async move {
         let _bomb = bomb;
     }));
-    assert_eq!(block_on(executor.spawn(async { 7 })).unwrap(), 7);
+    assert_eq!(result_of(executor.spawn(async { 7 })).unwrap(), 7);
     assert_eq!(executor.pool().metrics().alive_tasks_count(), 0);
 }
 

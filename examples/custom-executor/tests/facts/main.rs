@@ -13,6 +13,7 @@ mod program;
 mod shutdown;
 mod stealing;
 mod stress;
+mod times;
 mod totals;
 mod waiting;
 mod wakes;

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use custom_executor::{Executor, block_on};
+use custom_executor::Executor;
 
 use crate::gate::Gate;
 use crate::totals::Totals;
-use crate::waiting::{until, until_all_are_parked};
+use crate::waiting::{result_of, until, until_all_are_parked};
 
 #[test]
 fn a_worker_without_work_is_parked_and_says_so() {
@@ -33,7 +33,7 @@ fn a_worker_that_blocks_is_busy_and_not_parked() {
     let grown = worker.live_busy_duration(later_ns) - worker.live_busy_duration(now_ns);
     assert_eq!(grown.as_secs(), 5);
     gate.open();
-    block_on(blocking).unwrap();
+    result_of(blocking).unwrap();
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_busy_worker_submits_every_61_polls() {
             seen
         }
     });
-    let seen = block_on(seen).unwrap();
+    let seen = result_of(seen).unwrap();
     // It was not parked in between: nothing but the interval published.
     let expected: Vec<u64> = (0..200).map(|polls| polls / 61 * 61).collect();
     assert_eq!(seen, expected);

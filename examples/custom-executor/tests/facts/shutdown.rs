@@ -3,11 +3,11 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 
-use custom_executor::{Executor, JoinError, block_on};
+use custom_executor::{Executor, JoinError};
 
 use crate::guard::Guard;
 use crate::totals::Totals;
-use crate::waiting::{spawn_waiting, until, until_all_are_parked};
+use crate::waiting::{result_of, spawn_waiting, until, until_all_are_parked};
 
 #[test]
 fn tasks_that_are_scheduled_at_the_shutdown_are_dropped_unpolled() {
@@ -29,10 +29,10 @@ fn tasks_that_are_scheduled_at_the_shutdown_are_dropped_unpolled() {
             children
         }
     });
-    let children = block_on(last).unwrap();
+    let children = result_of(last).unwrap();
     assert_eq!(drops.load(SeqCst), CHILDREN);
     for child in children {
-        assert!(matches!(block_on(child), Err(JoinError::Dropped)));
+        assert!(matches!(result_of(child), Err(JoinError::Dropped)));
     }
     until("the worker is gone", || !pool.workers()[0].is_running());
     until("its last submit is seen", || Totals::of(&pool).local_schedules == CHILDREN as u64);
@@ -64,7 +64,7 @@ fn tasks_that_wait_at_the_shutdown_are_dropped_with_all_they_hold() {
     drop(executor);
     assert_eq!(drops.load(SeqCst), 100);
     for task in waiting.into_iter().chain(holding) {
-        assert!(matches!(block_on(task), Err(JoinError::Dropped)));
+        assert!(matches!(result_of(task), Err(JoinError::Dropped)));
     }
     assert_eq!(Totals::of(&pool).polls, 300, "a drop that wakes another task polls nothing");
     assert_eq!(pool.metrics().alive_tasks_count(), 0);
@@ -75,7 +75,7 @@ fn a_task_spawned_after_the_shutdown_is_dropped_at_once() {
     let executor = Executor::start("main", 1).unwrap();
     let (handle, pool) = (executor.handle().clone(), Arc::clone(executor.pool()));
     drop(executor);
-    assert!(matches!(block_on(handle.spawn(async {})), Err(JoinError::Dropped)));
+    assert!(matches!(result_of(handle.spawn(async {})), Err(JoinError::Dropped)));
     assert_eq!(pool.metrics().spawned_tasks_count(), 1);
     assert_eq!(pool.metrics().alive_tasks_count(), 0);
     assert_eq!(pool.metrics().remote_schedule_count(), 0, "it was never scheduled");
@@ -98,7 +98,7 @@ fn a_drop_at_the_shutdown_may_spawn() {
     });
     until("both were polled", || Totals::of(&pool).polls == 2);
     drop(executor);
-    assert!(matches!(block_on(outer), Err(JoinError::Dropped)));
+    assert!(matches!(result_of(outer), Err(JoinError::Dropped)));
     assert_eq!(pool.metrics().spawned_tasks_count(), 3);
     assert_eq!(pool.metrics().alive_tasks_count(), 0);
 }

@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 
-use custom_executor::{Executor, LOCAL_CAPACITY, block_on};
+use custom_executor::{Executor, LOCAL_CAPACITY};
 
 use crate::gate::Gate;
 use crate::totals::Totals;
-use crate::waiting::until;
+use crate::waiting::{result_of, until};
 
 #[test]
 fn what_a_blocked_worker_queued_is_run_by_thieves_and_each_task_is_counted_once() {
@@ -25,7 +25,7 @@ fn what_a_blocked_worker_queued_is_run_by_thieves_and_each_task_is_counted_once(
     });
     until("all ran while the owner is blocked", || ran.load(SeqCst) == LOCAL_CAPACITY);
     gate.open();
-    block_on(owner).unwrap();
+    result_of(owner).unwrap();
     drop(executor);
 
     let totals = Totals::of(&pool);
@@ -55,6 +55,6 @@ fn a_share_of_the_global_queue_can_be_stolen_from_a_worker_that_blocks() {
     let others = [executor.spawn(async {}), executor.spawn(async {})];
     both.open();
     for task in blocking.into_iter().chain([waiting, opening]).chain(others) {
-        block_on(task).unwrap();
+        result_of(task).unwrap();
     }
 }

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::thread;
 
-use custom_executor::{Executor, block_on, consume_budget, yield_now};
+use custom_executor::{Executor, consume_budget, yield_now};
 
 use crate::totals::Totals;
-use crate::waiting::until;
+use crate::waiting::{result_of, shut_down, until};
 
 /// Rings are counted; a task waits for the next one.
 #[derive(Default)]
@@ -79,7 +79,7 @@ fn no_wake_of_many_threads_is_lost() {
             .collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         until("all tasks are done", || done.load(SeqCst) == TASKS as u64);
-        drop(executor);
+        shut_down(executor);
         assert_eq!(pool.metrics().alive_tasks_count(), 0);
         let totals = Totals::of(&pool);
         assert_eq!(totals.local_schedules + pool.metrics().remote_schedule_count(), totals.polls);
@@ -112,9 +112,10 @@ fn tasks_that_wake_each_other_over_two_executors_all_get_on() {
         }));
     }
     for task in tasks {
-        block_on(task).unwrap();
+        result_of(task).unwrap();
     }
-    drop((one, other));
+    shut_down(one);
+    shut_down(other);
     for (pool, polls) in pools.iter().zip(polls) {
         let totals = Totals::of(pool);
         // A poll of the task polls one bell and, where that had rung already, the next.
@@ -152,9 +153,9 @@ fn spawning_yielding_and_stealing_lose_no_task() {
         })
         .collect();
     for root in roots {
-        block_on(root).unwrap();
+        result_of(root).unwrap();
     }
-    drop(executor);
+    shut_down(executor);
     assert_eq!(ran.load(SeqCst), ROOTS * CHILDREN);
     assert_eq!(pool.metrics().spawned_tasks_count(), ROOTS * (CHILDREN + 1));
     let totals = Totals::of(&pool);

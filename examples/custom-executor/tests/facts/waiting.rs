@@ -1,12 +1,13 @@
 //! Waiting for what another thread publishes, without sleeping.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use custom_executor::{Executor, JoinHandle};
+use custom_executor::{Executor, JoinError, JoinHandle};
 use worker_metrics::Pool;
 
 /// Looks until `is` holds; far longer than it may take, it fails.
@@ -17,6 +18,28 @@ pub(crate) fn until(what: &str, mut is: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "not within a minute: {what}");
         thread::yield_now();
     }
+}
+
+/// What a task or job ends with. Unlike `block_on` it fails where a wake was lost.
+#[track_caller]
+pub(crate) fn result_of<T>(mut handle: JoinHandle<T>) -> Result<T, JoinError> {
+    let mut context = Context::from_waker(Waker::noop());
+    let mut result = None;
+    until("a task has a result", || {
+        if let Poll::Ready(ready) = Pin::new(&mut handle).poll(&mut context) {
+            result = Some(ready);
+        }
+        result.is_some()
+    });
+    result.unwrap()
+}
+
+/// Drops an executor, which a worker that does not wake up would hold up for good.
+#[track_caller]
+pub(crate) fn shut_down(executor: Executor) {
+    let ending = thread::spawn(move || drop(executor));
+    until("the executor is shut down", || ending.is_finished());
+    ending.join().unwrap();
 }
 
 /// Waits until every worker sleeps.

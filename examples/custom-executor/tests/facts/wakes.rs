@@ -5,11 +5,11 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Poll, Waker};
 use std::thread;
 
-use custom_executor::{Executor, block_on};
+use custom_executor::Executor;
 
 use crate::gate::Gate;
 use crate::totals::Totals;
-use crate::waiting::{until, until_all_are_parked};
+use crate::waiting::{result_of, shut_down, until, until_all_are_parked};
 
 #[test]
 fn however_often_it_is_woken_while_it_runs_it_is_polled_once_more() {
@@ -36,10 +36,10 @@ fn however_often_it_is_woken_while_it_runs_it_is_polled_once_more() {
         waker.wake_by_ref();
     }
     gate.open();
-    assert_eq!(block_on(task).unwrap(), 2);
+    assert_eq!(result_of(task).unwrap(), 2);
     until_all_are_parked(&pool);
     waker.wake();
-    drop(executor);
+    shut_down(executor);
     let totals = Totals::of(&pool);
     assert_eq!(totals.polls, 2);
     assert_eq!((totals.local_schedules, pool.metrics().remote_schedule_count()), (1, 1));
@@ -82,8 +82,8 @@ fn a_task_is_in_one_queue_and_on_one_worker_at_a_time_whoever_wakes_it() {
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     over.store(true, SeqCst);
     waker.wake();
-    block_on(task).unwrap();
-    drop(executor);
+    result_of(task).unwrap();
+    shut_down(executor);
 
     let totals = Totals::of(&pool);
     assert_eq!(totals.polls, polls.load(SeqCst));
