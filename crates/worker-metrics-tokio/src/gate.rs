@@ -24,6 +24,8 @@ pub struct Gate {
     pub or: Option<&'static str>,
     /// The multi-thread scheduler: on the current-thread one it has no meaning or is not measured.
     pub multi_thread: bool,
+    /// A watchdog of the instrumentation, which counts what Tokio does not.
+    pub watchdog: bool,
     /// It is not Tokio's at all: executors that embed the core have it.
     pub embedded: bool,
 }
@@ -62,9 +64,8 @@ impl Gate {
                 Self { call: tasks, ..Self::default() }
             }
             "timer.delay" => Self { call: Some("TokioRuntime::with_canary"), ..Self::default() },
-            "worker.microstate.time" | "worker.stalls" | "worker.stall.duration" => {
-                Self { embedded: true, ..Self::default() }
-            }
+            "worker.stalls" | "worker.stall.duration" => Self { watchdog: true, ..stable },
+            "worker.microstate.time" => Self { embedded: true, ..Self::default() },
             _ => unstable,
         }
     }
@@ -81,6 +82,9 @@ impl fmt::Display for Gate {
         }
         if let Some(call) = self.call {
             write!(f, ", `{call}`")?;
+        }
+        if self.watchdog {
+            f.write_str(", `Options::with_watchdog`")?;
         }
         if self.multi_thread {
             f.write_str(", multi-thread")?;

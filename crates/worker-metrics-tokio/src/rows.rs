@@ -40,7 +40,7 @@ fn missing(definition: &Definition, provided: &Provided<'_>) -> Option<&'static 
             None => Some("needs task groups: `TokioRuntime::with_tasks`"),
         },
         "timer.delay" => (!provided.canary).then_some("needs `TokioRuntime::with_canary`"),
-        "worker.progress.age" if provided.intermittent => {
+        "worker.progress.age" | "worker.stalls" | "worker.stall.duration" if provided.intermittent => {
             Some("declared `TokioRuntime::intermittent`: a pause looks like a stall")
         }
         _ => missing_of_tokio(definition, provided),
@@ -57,8 +57,12 @@ fn missing_of_tokio(definition: &Definition, provided: &Provided<'_>) -> Option<
     if gate.atomics_64 && !stable::COUNTERS {
         return Some("Tokio counts it only on targets with 64-bit atomics");
     }
-    if matches!(suffix, "worker.count" | "worker.time" | "worker.progress.age") && !Clock::AVAILABLE {
+    let timed = gate.watchdog || matches!(suffix, "worker.count" | "worker.time" | "worker.progress.age");
+    if timed && !Clock::AVAILABLE {
         return Some("this target has no clock");
+    }
+    if gate.watchdog {
+        return Some(Coverage::FOR_WATCHDOG);
     }
     if gate.multi_thread && !provided.multi_thread {
         return Some(

@@ -140,8 +140,8 @@ impl TokioRuntime {
     /// Says that several calls of `block_on` drive this current-thread runtime, with pauses between them.
     ///
     /// Between two of them nobody runs the worker, and what Tokio publishes looks just as it does during a poll that blocks. So
-    /// for such a runtime nothing is concluded from it: no worker is ever stalled, there is no `tokio.worker.progress.age`, and
-    /// busy time grows when Tokio publishes it. Without this call one `block_on` is taken to drive the runtime to its end, as
+    /// for such a runtime nothing is concluded from it: no worker is ever stalled, there is no `tokio.worker.progress.age` and no
+    /// count of stalls, and busy time grows when Tokio publishes it. Without this call one `block_on` is taken to drive the runtime to its end, as
     /// in `#[tokio::main(flavor = "current_thread")]`. Means nothing for a multi-thread runtime.
     #[must_use]
     pub fn intermittent(mut self) -> Self {

@@ -287,9 +287,6 @@ impl PoolBuilder {
             }
             _ if suffix.starts_with("task.group.") => Some("a pool has no task groups"),
             "timer.delay" => Some("a pool has no timers of its own"),
-            "worker.stalls" | "worker.stall.duration" => {
-                Some("counted by the watchdog of the instrumentation, if it has one")
-            }
             "worker.microstate.time" if !self.config.microstates => Some("needs `Config::with_microstates`"),
             "task.poll.duration" if self.config.poll_count_histogram.is_none() => {
                 Some("needs `Config::with_poll_count_histogram`")
@@ -302,10 +299,13 @@ impl PoolBuilder {
             | "worker.progress.age"
             | "worker.poll.mean_duration"
             | "worker.microstate.time"
+            | "worker.stalls"
+            | "worker.stall.duration"
                 if !Clock::AVAILABLE =>
             {
                 Some("this target has no clock")
             }
+            "worker.stalls" | "worker.stall.duration" => Some(Coverage::FOR_WATCHDOG),
             _ => None,
         }
     }

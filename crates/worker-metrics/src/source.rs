@@ -96,10 +96,25 @@ pub enum Coverage {
     Missing(&'static str),
 }
 
+impl Coverage {
+    /// Why a source that tells the states and ages of its workers lacks their stalls: somebody who looks again and again counts
+    /// them.
+    ///
+    /// An instrumentation with a watchdog exports the rows that are missing for this reason, and for no other.
+    pub const FOR_WATCHDOG: &'static str =
+        "counted by the watchdog of the instrumentation: `Options::with_watchdog`";
+}
+
 impl Row {
     /// Whether the source provides the metric.
     #[must_use]
     pub fn is_covered(&self) -> bool {
         self.coverage == Coverage::Covered
+    }
+
+    /// Whether the source leaves the metric to a watchdog: [`Coverage::FOR_WATCHDOG`].
+    #[must_use]
+    pub fn is_for_watchdog(&self) -> bool {
+        self.coverage == Coverage::Missing(Coverage::FOR_WATCHDOG)
     }
 }

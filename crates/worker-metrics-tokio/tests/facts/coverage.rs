@@ -169,10 +169,20 @@ fn what_is_covered_has_a_value_and_what_is_missing_has_none() {
 }
 
 #[test]
+fn stalls_are_left_to_a_watchdog() {
+    for runtime in [multi_thread(1), current_thread()] {
+        for suffix in ["worker.stalls", "worker.stall.duration"] {
+            assert_eq!(why_missing(&runtime, suffix), Some(Coverage::FOR_WATCHDOG));
+        }
+    }
+}
+
+#[test]
 fn gates_read_like_words() {
     let gate = |suffix| Gate::of(worker_metrics::Definition::find(suffix).unwrap()).to_string();
     assert_eq!(gate("task.count"), "stable Tokio");
     assert_eq!(gate("worker.time"), "stable Tokio, 64-bit atomics");
+    assert_eq!(gate("worker.stalls"), "stable Tokio, `Options::with_watchdog`, 64-bit atomics");
     assert_eq!(gate("worker.overflows"), "`--cfg tokio_unstable`, multi-thread, 64-bit atomics");
     assert_eq!(
         gate("task.schedule.duration"),

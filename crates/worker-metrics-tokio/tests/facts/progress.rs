@@ -182,8 +182,10 @@ fn a_pause_between_two_calls_of_block_on_is_no_stall_where_it_is_declared() {
         assert_eq!(paused.workers_in(WorkerState::Idle), Some(1));
         assert_eq!(only_worker(&paused).progress_age, None);
     }
-    let row = source.definitions().iter().find(|row| row.definition.suffix == "worker.progress.age").unwrap();
-    assert!(matches!(row.coverage, Coverage::Missing(why) if why.contains("intermittent")));
+    for suffix in ["worker.progress.age", "worker.stalls", "worker.stall.duration"] {
+        let row = source.definitions().iter().find(|row| row.definition.suffix == suffix).unwrap();
+        assert!(matches!(row.coverage, Coverage::Missing(why) if why.contains("intermittent")), "{suffix}");
+    }
 }
 
 #[test]

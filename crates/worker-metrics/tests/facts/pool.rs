@@ -186,14 +186,14 @@ fn a_pool_says_what_it_does_not_cover_and_why() {
             Coverage::Covered => None,
         })
         .collect();
-    let no_watchdog = "counted by the watchdog of the instrumentation, if it has one";
+    let for_watchdog = "counted by the watchdog of the instrumentation: `Options::with_watchdog`";
     let no_groups = "a pool has no task groups";
     let no_driver = "a pool has no blocking pool and no I/O driver of its own";
     assert_eq!(
         missing,
         [
-            ("worker.stalls", no_watchdog),
-            ("worker.stall.duration", no_watchdog),
+            ("worker.stalls", for_watchdog),
+            ("worker.stall.duration", for_watchdog),
             ("timer.delay", "a pool has no timers of its own"),
             ("worker.microstate.time", "needs `Config::with_microstates`"),
             ("blocking.thread.count", no_driver),
