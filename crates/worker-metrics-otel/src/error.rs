@@ -2,19 +2,22 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 use worker_metrics::Identity;
 
 use crate::histogram::BoundsError;
 
 /// Why a source cannot be attached. Nothing has changed then.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum AttachError {
     /// The same runtime or pool is attached already: its series would be counted twice.
     AlreadyAttached(Box<Identity>),
     /// The bounds of [`HistogramOptions`](crate::HistogramOptions) are none of the source's.
     Bounds(BoundsError),
+    /// The thread of the watchdog cannot be started.
+    Watchdog(io::Error),
 }
 
 impl fmt::Display for AttachError {
@@ -32,6 +35,11 @@ impl fmt::Display for AttachError {
             Self::Bounds(error) => {
                 write!(f, "its histograms cannot be exported on the bounds that are set: {error}")
             }
+            Self::Watchdog(cause) => write!(
+                f,
+                "the thread of the watchdog cannot be started: {cause}; attach again when there is room for a thread, or leave out \
+                 `Options::with_watchdog`"
+            ),
         }
     }
 }
@@ -41,6 +49,23 @@ impl Error for AttachError {
         match self {
             Self::AlreadyAttached(_) => None,
             Self::Bounds(error) => Some(error),
+            Self::Watchdog(cause) => Some(cause),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watchdog_that_cannot_be_started_says_why_and_what_to_do() {
+        let error = AttachError::Watchdog(io::ErrorKind::WouldBlock.into());
+        assert_eq!(
+            error.to_string(),
+            "the thread of the watchdog cannot be started: operation would block; attach again when there is room for a thread, \
+             or leave out `Options::with_watchdog`"
+        );
+        assert!(error.source().is_some());
     }
 }

@@ -26,6 +26,7 @@ use crate::registry::{Attached, Registry};
 use crate::series::ExpectedSeries;
 #[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
 use crate::sink::{Sink, SinkError};
+use crate::watchdog::WatchdogThread;
 
 /// Connects sources of worker metrics with meters.
 ///
@@ -37,7 +38,8 @@ use crate::sink::{Sink, SinkError};
 ///
 /// The first callback of a collection cycle takes one snapshot of every source, on the reader's thread; the others read it. In a
 /// steady state that allocates nothing of ours (test `a_steady_cycle_allocates_nothing_of_ours`). The observed workers are not
-/// involved. A source that panics is left out from then on and reported once.
+/// involved. A source that panics is left out from then on and reported once. There is no thread of ours, unless a
+/// [`Watchdog`](crate::Watchdog) is asked for.
 ///
 /// # Several readers
 ///
@@ -75,6 +77,7 @@ struct Shared {
     meters: Mutex<Vec<RegisteredMeter>>,
     registry: Arc<Registry>,
     pipes: Pipes,
+    watchdog: Mutex<Option<WatchdogThread>>,
     warned_of_cardinality: AtomicBool,
 }
 
@@ -83,6 +86,18 @@ impl Shared {
     fn detach(&self, attached: &Arc<Attached>) {
         pipe::part(&self.pipes, attached);
         self.registry.remove(attached);
+    }
+
+    /// Starts the watchdog, if there shall be one and it does not run yet.
+    fn watch(&self) -> Result<(), AttachError> {
+        let mut watchdog = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner);
+        if watchdog.is_none()
+            && let Some(options) = &self.options.watchdog
+        {
+            let started = WatchdogThread::start(options.clone(), &self.registry);
+            *watchdog = Some(started.map_err(AttachError::Watchdog)?);
+        }
+        Ok(())
     }
 
     fn has_exporter(&self) -> bool {
@@ -119,10 +134,12 @@ impl Instrumentation {
     ///
     /// # Errors
     ///
-    /// [`AttachError`] if the same runtime or pool is attached already.
+    /// [`AttachError`] if the same runtime or pool is attached already, its histograms do not have the bounds that are set, or
+    /// the watchdog cannot be started.
     pub fn attach(&self, source: impl Source + 'static) -> Result<Attachment, AttachError> {
         let mut meters = self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner);
         self.check_bounds(&source)?;
+        self.shared.watch()?;
         let attached = self.shared.registry.add(Box::new(source), &self.shared.options, |attached| {
             for meter in meters.iter_mut() {
                 meter.cover(attached);

@@ -23,6 +23,7 @@ mod replay;
 mod series;
 #[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
 mod sink;
+mod watchdog;
 
 pub use attachment::Attachment;
 pub use coverage::SourceCoverage;
@@ -35,3 +36,4 @@ pub use options::{Detail, Histograms, Options};
 pub use series::{ExpectedSeries, MetricSeries};
 #[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
 pub use sink::{Compression, Protocol, SendError, Sink, SinkError};
+pub use watchdog::{IntervalError, Stall, Watchdog};

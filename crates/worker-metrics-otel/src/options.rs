@@ -2,10 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use worker_metrics::Definition;
 use worker_metrics::catalogue::{Instrument, Requirement};
+use worker_metrics::{Definition, Row};
 
 use crate::histogram::HistogramOptions;
+use crate::watchdog::Watchdog;
 
 /// What of each source is exported, and in how many series.
 ///
@@ -27,6 +28,7 @@ pub struct Options {
     pub(crate) replay: Option<NonZeroU32>,
     opt_in_metrics: bool,
     pub(crate) flavor: bool,
+    pub(crate) watchdog: Option<Watchdog>,
 }
 
 /// Which histograms are exported, and in how many series.
@@ -103,6 +105,13 @@ impl Options {
         self
     }
 
+    /// Counts the stalls of the workers on a thread of its own: `*.worker.stalls` and `*.worker.stall.duration`, which need it.
+    #[must_use]
+    pub fn with_watchdog(mut self, watchdog: Watchdog) -> Self {
+        self.watchdog = Some(watchdog);
+        self
+    }
+
     /// Whether a metric is exported, if the source covers it.
     #[must_use]
     pub fn exports(&self, definition: &Definition) -> bool {
@@ -113,6 +122,11 @@ impl Options {
             Requirement::Recommended => true,
             Requirement::OptIn => self.opt_in_metrics,
         }
+    }
+
+    /// Whether there is anybody to provide a row: the source, or the watchdog in its place.
+    pub(crate) fn provides(&self, row: &Row) -> bool {
+        row.is_covered() || (row.is_for_watchdog() && self.watchdog.is_some())
     }
 
     /// How many series a metric of workers has.

@@ -7,16 +7,17 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry::otel_warn;
 use worker_metrics::catalogue::CATALOGUE;
-use worker_metrics::{Identity, Namespace, Snapshot, Source};
+use worker_metrics::{Identity, Namespace, Snapshot, Source, WorkerInfo};
 
 use crate::attributes::Attributes;
 use crate::error::AttachError;
 use crate::histogram_row::HistogramRow;
 use crate::options::Options;
+use crate::watchdog::Stalls;
 
 /// One attached source with what exporting it needs.
 pub(crate) struct Attached {
@@ -29,18 +30,20 @@ pub(crate) struct Attached {
     number: u64,
     attached_at: SystemTime,
     panicked: AtomicBool,
+    /// Where there is a watchdog.
+    stalls: Option<Mutex<Stalls>>,
 }
 
 impl Attached {
     fn new(source: Box<dyn Source>, number: u64, with_id: bool, options: &Options) -> Self {
         let identity = source.identity().clone();
-        let covered: Vec<_> =
-            source.definitions().iter().filter(|row| row.is_covered()).map(|row| row.definition).collect();
+        let provided = source.definitions().iter().filter(|row| options.provides(row));
+        let provided: Vec<_> = provided.map(|row| row.definition).collect();
         let exported: Vec<_> = CATALOGUE
             .iter()
             .map(|definition| {
                 options.exports(definition)
-                    && covered.iter().any(|covered| std::ptr::eq(*covered, definition))
+                    && provided.iter().any(|provided| std::ptr::eq(*provided, definition))
             })
             .collect();
         let exported_rows = (0..exported.len()).filter(|row| exported[*row]);
@@ -53,6 +56,7 @@ impl Attached {
             number,
             attached_at: SystemTime::now(),
             panicked: AtomicBool::new(false),
+            stalls: options.watchdog.is_some().then(|| Mutex::new(Stalls::new(identity.workers))),
             identity,
             source,
         }
@@ -91,15 +95,38 @@ impl Attached {
     }
 
     /// Fills `snapshot`, unless the source panics, or has panicked before.
+    pub(crate) fn collect(&self, snapshot: &mut Snapshot) -> bool {
+        let collected = self.ask(|source| source.collect(snapshot)).is_some();
+        if collected && let Some(stalls) = self.stalls() {
+            stalls.fill(snapshot);
+        }
+        collected
+    }
+
+    /// Counts the stalls that a look at `now` shows, and returns those that have begun: the worker and the age of each.
+    pub(crate) fn count_stalls(&self, snapshot: &Snapshot, now: Instant) -> Vec<(usize, Duration)> {
+        self.stalls().map_or(Vec::new(), |mut stalls| stalls.look(snapshot, now))
+    }
+
+    /// What the source knows of a worker beyond numbers.
+    pub(crate) fn worker_info(&self, worker: usize) -> WorkerInfo {
+        self.ask(|source| source.worker_info(worker)).unwrap_or_default()
+    }
+
+    fn stalls(&self) -> Option<MutexGuard<'_, Stalls>> {
+        Some(self.stalls.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// `None` if the source panics, or has panicked before.
     ///
     /// A source that panicked is left out from then on: its state may be broken, and with delta temporality the SDK would
     /// count everything once more when its series come back.
-    pub(crate) fn collect(&self, snapshot: &mut Snapshot) -> bool {
+    fn ask<T>(&self, question: impl FnOnce(&dyn Source) -> T) -> Option<T> {
         if self.panicked.load(Relaxed) {
-            return false;
+            return None;
         }
-        let collected = catch_unwind(AssertUnwindSafe(|| self.source.collect(snapshot))).is_ok();
-        if !collected && !self.panicked.swap(true, Relaxed) {
+        let answer = catch_unwind(AssertUnwindSafe(|| question(&*self.source))).ok();
+        if answer.is_none() && !self.panicked.swap(true, Relaxed) {
             otel_warn!(
                 name: "WorkerMetrics.SourcePanicked",
                 namespace = self.identity.namespace.to_string(),
@@ -107,7 +134,7 @@ impl Attached {
                 message = "A source panicked while it was collected. It is left out from now on; the others go on."
             );
         }
-        collected
+        answer
     }
 }
 

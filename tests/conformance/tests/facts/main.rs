@@ -15,4 +15,5 @@ mod sink;
 mod stalls;
 mod steady;
 mod tasks;
+mod watchdog;
 mod wire;
