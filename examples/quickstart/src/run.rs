@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use otlp_receiver::{Document, Receiver};
 use serde_json::to_string_pretty;
 use tokio::runtime::Runtime;
-use worker_metrics_otel::{Instrumentation, Options as InstrumentationOptions};
+use worker_metrics_otel::{Instrumentation, Options as InstrumentationOptions, Watchdog};
 use worker_metrics_tokio::{RuntimeBuilderExt, TaskMetrics, TokioRuntime};
 
 use crate::error::Failure;
@@ -31,8 +31,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     };
 
     // These lines are all that a service needs besides its exporter.
-    let options_of_workers =
-        InstrumentationOptions::default().with_opt_in_metrics().with_histograms(options.histograms);
+    let options_of_workers = InstrumentationOptions::default()
+        .with_opt_in_metrics()
+        .with_watchdog(Watchdog::default())
+        .with_histograms(options.histograms);
     let workers = Instrumentation::new(options_of_workers);
     let pipeline = Pipeline::start(options, &endpoint(options, receiver.as_ref()), &workers)?;
     workers.register(&pipeline.meter());

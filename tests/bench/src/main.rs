@@ -1,4 +1,4 @@
-//! What exporting histograms costs, in one run on the machine at hand: `cargo run --release -p bench`.
+//! What exporting histograms and a watchdog cost, in one run on the machine at hand: `cargo run --release -p bench`.
 //!
 //! Ratios are what counts: every comparison is measured in turns, A B A B, and of each the median is taken.
 
@@ -9,10 +9,11 @@ mod peers;
 #[cfg(tokio_unstable)]
 mod reader;
 mod turns;
+mod watchdog;
 
 use clap::Parser;
 
-/// Prints, as Markdown, what exporting histograms costs.
+/// Prints, as Markdown, what exporting histograms and a watchdog cost.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Rounds of each measurement
@@ -40,4 +41,5 @@ fn main() {
     }
     println!("## An export by what was counted\n\n{}", growth::report(rounds));
     println!("## Poll-time histograms of many workers\n\n{}", peers::report(rounds.min(30)));
+    println!("## A watchdog\n\n{}", watchdog::report(rounds));
 }

@@ -65,9 +65,17 @@ fn assert_row(metric: &Metric, definition: &Definition, counters: Temporality) {
 fn assert_all_rows(document: &Document, counters: Temporality) {
     let expected: BTreeSet<_> = rows().map(|definition| Namespace::TOKIO.metric(definition)).collect();
     let received: BTreeSet<_> = document.metrics.iter().map(|metric| metric.name.clone()).collect();
-    assert_eq!(received, expected);
+    // The workload's stall does not end in these 2 s, and a delta of nothing is not sent.
+    let may_lack = (counters == Temporality::Delta).then(|| "tokio.worker.stall.duration".to_owned());
+    let missing: Vec<_> =
+        expected.difference(&received).filter(|name| Some(*name) != may_lack.as_ref()).collect();
+    assert_eq!(missing, Vec::<&String>::new());
+    assert!(received.is_subset(&expected), "{received:?}");
     for definition in rows() {
-        assert_row(document.metric(&Namespace::TOKIO.metric(definition)).unwrap(), definition, counters);
+        let name = Namespace::TOKIO.metric(definition);
+        if let Some(metric) = document.metric(&name) {
+            assert_row(metric, definition, counters);
+        }
     }
     assert!(document.exports >= 2, "{} exports", document.exports);
 }
