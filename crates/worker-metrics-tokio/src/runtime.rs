@@ -33,6 +33,9 @@ use crate::unstable::{self, Histograms};
 /// * `tokio.worker.count` with the state `stalled`, from the [stall threshold](Self::with_stall_threshold) on, 1 s;
 /// * `tokio.worker.time`: busy time that goes on growing during the poll.
 ///
+/// How often, and for how long in the end, is counted by the watchdog of an instrumentation, which looks more often than a reader
+/// does: `tokio.worker.stalls`, `tokio.worker.stall.duration`.
+///
 /// Two limits follow as well. A saturated worker whose polls take 17 ms and more each publishes only every second, and looks
 /// stalled now and then. A multi-thread runtime without any live task has no poll to be stuck in: its workers are idle,
 /// whatever they published last. Of a current-thread runtime see [`intermittent`](Self::intermittent).
