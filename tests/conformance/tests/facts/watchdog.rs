@@ -12,7 +12,7 @@ use otlp_receiver::{Document, Point, Receiver};
 use tokio::runtime::{Builder, Runtime};
 use worker_metrics::{Batch, Identity, Pool, Row, Snapshot, Source, WorkerInfo, WorkerState};
 use worker_metrics_otel::{Compression, Histograms, Instrumentation, Options, Stall, Watchdog};
-use worker_metrics_tokio::TokioRuntime;
+use worker_metrics_tokio::{RuntimeBuilderExt, TaskMetrics, TokioRuntime};
 
 use crate::rig::{Collected, Rig};
 use crate::wire::{PATIENCE, Protocol, Wire};
@@ -174,6 +174,28 @@ fn a_blocked_worker_of_a_pool_is_named_with_its_thread_and_its_duration_is_that_
     let counts: Vec<_> =
         points(&document, STALLS).iter().map(|point| point.value().unwrap().as_f64()).collect();
     assert_eq!(counts, [0.0, 1.0, 0.0]);
+}
+
+#[test]
+fn a_stall_in_a_measured_task_is_named_with_its_thread_and_its_group() {
+    let (workers, called) = watched();
+    let tasks = TaskMetrics::builder().group("reports").build().unwrap();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .name("main")
+        .thread_name("main-worker")
+        .measure_tasks(&tasks)
+        .build()
+        .unwrap();
+    let source = TokioRuntime::new(runtime.handle()).with_tasks(&tasks);
+    let _main = workers.attach(source.with_stall_threshold(THRESHOLD).unwrap()).unwrap();
+    let (_release, released) = channel::<()>();
+    let blocks = async move { assert!(released.recv().is_err(), "it is dropped at the end") };
+    tasks.group("reports").unwrap().spawn_on(blocks, runtime.handle());
+
+    let stall = next(&called).to_string();
+    let named = ", in a task of the group \"reports\", on the thread \"main-worker\"";
+    assert!(stall.ends_with(named), "{stall}");
 }
 
 #[test]
