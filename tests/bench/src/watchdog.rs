@@ -28,7 +28,7 @@ pub(crate) fn report(rounds: usize) -> String {
     let mut table = format!(
         "Idle runtimes; the processor time of the watchdog's thread for a look at all of them, waking up included: the median of \
          {RUNS} times {looks} looks, one every {OFTEN:?}, and of {RUNS_AS_IN_USE} times {looks_as_in_use} looks, one every \
-         {as_in_use:?}, when caches are cold.\n\n\
+         {as_in_use:?} as in use.\n\n\
          | runtimes | workers each | every {OFTEN:?} | every {as_in_use:?} | share of a core then |\n|---|---|---|---|---|\n"
     );
     for runtimes in [1, 10] {
