@@ -296,9 +296,9 @@ impl WorkerMetrics {
 
     /// Time that the worker has been in each state up to `now_ns`, the one that it is in included.
     ///
-    /// Each state is right by itself: its time never goes backwards from one reading to a later one. Their sum is the time from the
-    /// making of the batch to `now_ns`; a worker that changes its state during the call makes it differ by what the change and the call
-    /// take. `now_ns` is a reading of [`clock`](Self::clock), taken before the call. Held by the tests
+    /// Their sum is the time from the making of the batch to `now_ns`. A worker that changes its state during the call makes it differ
+    /// by what the change and the call take, and the state that it leaves may be told longer by as much; a [`Pool`](crate::Pool)
+    /// never goes back behind what it has told. `now_ns` is a reading of [`clock`](Self::clock), taken before the call. Held by the tests
     /// `the_sum_of_all_states_is_the_wall_time` and `a_state_is_seen_to_grow_while_it_lasts`.
     ///
     /// **Absent when** the [`Config`] does not name them.
