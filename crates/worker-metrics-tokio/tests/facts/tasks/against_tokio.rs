@@ -26,9 +26,9 @@ async fn work(rounds: usize) {
     }
 }
 
-/// Bucket that holds the value below which `part` of all lie, `0..=1`.
-fn bucket_of_quantile(histogram: &HistogramSnapshot, part: f64) -> usize {
-    let wanted = (histogram.count() as f64 * part).ceil() as u64;
+/// Bucket that holds the value below which so many percent of all lie.
+fn bucket_of_quantile(histogram: &HistogramSnapshot, percent: u64) -> usize {
+    let wanted = (histogram.count() * percent).div_ceil(100);
     let mut seen = 0;
     histogram
         .buckets
@@ -43,8 +43,7 @@ fn bucket_of_quantile(histogram: &HistogramSnapshot, part: f64) -> usize {
 fn assert_agreement(ours: &HistogramSnapshot, tokios: &HistogramSnapshot) {
     assert_eq!(ours.count(), tokios.count());
     for percent in [5, 10, 25, 40, 50, 60, 75, 90, 95] {
-        let part = f64::from(percent) / 100.0;
-        let (one, other) = (bucket_of_quantile(ours, part), bucket_of_quantile(tokios, part));
+        let (one, other) = (bucket_of_quantile(ours, percent), bucket_of_quantile(tokios, percent));
         assert!(one.abs_diff(other) <= 1, "{percent} %: {one} and {other}: {ours:?} {tokios:?}");
     }
 }
