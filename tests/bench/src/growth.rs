@@ -1,10 +1,7 @@
 //! An export after 10^3, 10^6 and 10^9 recorded polls.
 
-use std::process::Command;
 use std::time::Duration;
 
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use worker_metrics::Source;
@@ -13,32 +10,12 @@ use worker_metrics_otel::{Attachment, Exporter, Histograms, Instrumentation, Opt
 
 use crate::counted::Counted;
 use crate::discard::Discard;
+use crate::nothing::Nothing;
+use crate::process;
 use crate::turns::{least, micros};
 
 const WORKERS: usize = 64;
 const BUCKETS: usize = 119;
-
-/// An exporter of nothing: the SDK's half is not measured here.
-#[derive(Debug)]
-pub(crate) struct Nothing;
-
-impl PushMetricExporter for Nothing {
-    async fn export(&self, _: &ResourceMetrics) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn temporality(&self) -> Temporality {
-        Temporality::Cumulative
-    }
-}
 
 /// The histograms of one source, exported by hand.
 pub(crate) struct Bench {
@@ -77,12 +54,7 @@ pub(crate) fn report(rounds: usize) -> String {
     let mut bytes = [0; 3];
     for _ in 0..PROCESSES {
         for ((count, times_ns), bytes) in counts.iter().zip(&mut times_ns).zip(&mut bytes) {
-            let program = std::env::current_exe().expect("this program has a file");
-            let arguments =
-                ["--rounds", &rounds.to_string(), "--counted", &count.to_string()].map(str::to_owned);
-            let output = Command::new(program).args(arguments).output().expect("it can be run once more");
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            let text = String::from_utf8_lossy(&output.stdout);
+            let text = process::again(&["--rounds", &rounds.to_string(), "--counted", &count.to_string()]);
             let mut numbers = text.split_whitespace().map(|number| number.parse::<u64>().expect("a number"));
             times_ns.push(numbers.next().expect("the time"));
             *bytes = numbers.next().expect("the bytes");

@@ -1,24 +1,30 @@
-//! What exporting histograms and a watchdog cost, in one run on the machine at hand: `cargo run --release -p bench`.
+//! What the instrumentation costs, in one run on the machine at hand: `cargo run --release -p bench`.
 //!
-//! Ratios are what counts: every comparison is measured in turns, A B A B, and of each the median is taken.
+//! Ratios are what counts: every comparison is measured in turns, A B A B.
 
 mod counted;
 mod discard;
 mod growth;
+mod nothing;
 mod peers;
+mod process;
 #[cfg(tokio_unstable)]
 mod reader;
 mod turns;
 mod watchdog;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
-/// Prints, as Markdown, what exporting histograms and a watchdog cost.
+/// Prints, as Markdown, what the instrumentation costs.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Rounds of each measurement
     #[arg(long, default_value_t = 200)]
     rounds: usize,
+
+    /// Runs one section alone
+    #[arg(long)]
+    only: Option<Section>,
 
     /// Compares on a runtime of so many workers, and nothing else
     #[arg(long, hide = true)]
@@ -29,8 +35,36 @@ struct Arguments {
     counted: Option<u64>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Section {
+    /// An export by what was counted
+    Growth,
+    /// Poll-time histograms of many workers
+    Peers,
+    /// The thread of a watchdog
+    Watchdog,
+}
+
+impl Section {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Growth => "An export by what was counted",
+            Self::Peers => "Poll-time histograms of many workers",
+            Self::Watchdog => "A watchdog",
+        }
+    }
+
+    fn report(self, rounds: usize) -> String {
+        match self {
+            Self::Growth => growth::report(rounds),
+            Self::Peers => peers::report(rounds.min(30)),
+            Self::Watchdog => watchdog::report(rounds),
+        }
+    }
+}
+
 fn main() {
-    let Arguments { rounds, peers, counted } = Arguments::parse();
+    let Arguments { rounds, only, peers, counted } = Arguments::parse();
     if let Some(count) = counted {
         print!("{}", growth::measure(count, rounds));
         return;
@@ -39,7 +73,9 @@ fn main() {
         print!("{}", peers::row(workers, rounds));
         return;
     }
-    println!("## An export by what was counted\n\n{}", growth::report(rounds));
-    println!("## Poll-time histograms of many workers\n\n{}", peers::report(rounds.min(30)));
-    println!("## A watchdog\n\n{}", watchdog::report(rounds));
+    for &section in Section::value_variants() {
+        if only.is_none_or(|only| only == section) {
+            println!("## {}\n\n{}", section.title(), section.report(rounds));
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The poll-time histograms of a Tokio runtime: this bridge, and opentelemetry-instrumentation-tokio.
 
-use std::process::Command;
+use crate::process;
 
 /// A table of the cost and of what arrives.
 ///
@@ -15,11 +15,7 @@ pub(crate) fn report(rounds: usize) -> String {
          |---|---|---|---|---|\n"
     );
     for workers in [64, 256] {
-        let program = std::env::current_exe().expect("this program has a file");
-        let arguments = ["--rounds", &rounds.to_string(), "--peers", &workers.to_string()].map(str::to_owned);
-        let output = Command::new(program).args(arguments).output().expect("it can be run once more");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        table += &String::from_utf8_lossy(&output.stdout);
+        table += &process::again(&["--rounds", &rounds.to_string(), "--peers", &workers.to_string()]);
     }
     table
 }
