@@ -6,10 +6,12 @@ mod counted;
 mod discard;
 mod growth;
 mod nothing;
+mod overhead;
 mod peers;
 mod process;
 #[cfg(tokio_unstable)]
 mod reader;
+mod spread;
 mod turns;
 mod watchdog;
 
@@ -18,7 +20,7 @@ use clap::{Parser, ValueEnum};
 /// Prints, as Markdown, what the instrumentation costs.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Rounds of each measurement
+    /// Rounds of each measurement; below 9 they only show that everything runs
     #[arg(long, default_value_t = 200)]
     rounds: usize,
 
@@ -33,10 +35,15 @@ struct Arguments {
     /// Measures an export of so many values, and nothing else
     #[arg(long, hide = true)]
     counted: Option<u64>,
+
+    #[command(flatten)]
+    overhead: overhead::One,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Section {
+    /// What watching a runtime costs the work that it does
+    Overhead,
     /// An export by what was counted
     Growth,
     /// Poll-time histograms of many workers
@@ -48,6 +55,7 @@ enum Section {
 impl Section {
     fn title(self) -> &'static str {
         match self {
+            Self::Overhead => "Overhead on a workload",
             Self::Growth => "An export by what was counted",
             Self::Peers => "Poll-time histograms of many workers",
             Self::Watchdog => "A watchdog",
@@ -56,6 +64,7 @@ impl Section {
 
     fn report(self, rounds: usize) -> String {
         match self {
+            Self::Overhead => overhead::report(rounds),
             Self::Growth => growth::report(rounds),
             Self::Peers => peers::report(rounds.min(30)),
             Self::Watchdog => watchdog::report(rounds),
@@ -64,13 +73,17 @@ impl Section {
 }
 
 fn main() {
-    let Arguments { rounds, only, peers, counted } = Arguments::parse();
+    let Arguments { rounds, only, peers, counted, overhead } = Arguments::parse();
     if let Some(count) = counted {
         print!("{}", growth::measure(count, rounds));
         return;
     }
     if let Some(workers) = peers {
         print!("{}", peers::row(workers, rounds));
+        return;
+    }
+    if let Some(outcome) = overhead.measure() {
+        println!("{outcome}");
         return;
     }
     for &section in Section::value_variants() {
