@@ -11,6 +11,7 @@ mod peers;
 mod process;
 #[cfg(tokio_unstable)]
 mod reader;
+mod recording;
 mod spread;
 mod turns;
 mod watchdog;
@@ -44,6 +45,8 @@ struct Arguments {
 enum Section {
     /// What watching a runtime costs the work that it does
     Overhead,
+    /// What each event costs
+    Recording,
     /// An export by what was counted
     Growth,
     /// Poll-time histograms of many workers
@@ -56,6 +59,7 @@ impl Section {
     fn title(self) -> &'static str {
         match self {
             Self::Overhead => "Overhead on a workload",
+            Self::Recording => "Recording",
             Self::Growth => "An export by what was counted",
             Self::Peers => "Poll-time histograms of many workers",
             Self::Watchdog => "A watchdog",
@@ -65,6 +69,7 @@ impl Section {
     fn report(self, rounds: usize) -> String {
         match self {
             Self::Overhead => overhead::report(rounds),
+            Self::Recording => recording::report(rounds),
             Self::Growth => growth::report(rounds),
             Self::Peers => peers::report(rounds.min(30)),
             Self::Watchdog => watchdog::report(rounds),

@@ -1,0 +1,36 @@
+//! What each event costs, in one process.
+//!
+//! Called once for the report. Every table is measured in turns, so that its columns may be compared.
+
+mod batch;
+mod future;
+
+use std::time::Duration;
+
+use crate::turns::least;
+
+/// Events of one round.
+const EVENTS: u32 = 10_000;
+
+pub(crate) fn report(rounds: usize) -> String {
+    format!(
+        "One process, each figure the least of {rounds} rounds of {EVENTS} events, in turns.\n\n### A worker's batch\n\n{}\n\
+         ### A task's future and its waker\n\n{}",
+        batch::table(rounds),
+        future::table(rounds)
+    )
+}
+
+/// One event, again and again.
+type Event<'a> = Box<dyn FnMut() + 'a>;
+
+/// `event`, as often as a round has it.
+fn repeated<'a>(mut event: impl FnMut() + 'a) -> Event<'a> {
+    Box::new(move || (0..EVENTS).for_each(|_| event()))
+}
+
+/// What one event takes of each.
+fn each_ns(rounds: usize, runs: &mut [Event<'_>]) -> Vec<f64> {
+    let of_one = |time: Duration| time.as_secs_f64() * 1e9 / f64::from(EVENTS);
+    least(rounds, runs).into_iter().map(of_one).collect()
+}
