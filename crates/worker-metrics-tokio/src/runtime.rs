@@ -37,7 +37,7 @@ use crate::unstable::{self, Histograms};
 /// does: `tokio.worker.stalls`, `tokio.worker.stall.duration`.
 ///
 /// Two limits follow as well. A saturated worker whose polls take 17 ms and more each publishes only every second, and looks
-/// stalled now and then. A multi-thread runtime without any live task has no poll to be stuck in: its workers are idle,
+/// stalled now and then, unless its tasks are [measured](Self::with_tasks): then each poll counts as progress. A multi-thread runtime without any live task has no poll to be stuck in: its workers are idle,
 /// whatever they published last. Of a current-thread runtime see [`intermittent`](Self::intermittent).
 #[derive(Debug)]
 pub struct TokioRuntime {
