@@ -73,10 +73,9 @@ impl TaskWaker {
     /// When it was first woken since this was asked last.
     #[inline]
     pub(super) fn take_stamp(&self) -> Option<u64> {
-        // A plain load first: a poll without a wake before it should not write to the line.
-        if self.stamping.woken_at_ns.load(Relaxed) == 0 {
-            return None;
-        }
-        Some(self.stamping.woken_at_ns.swap(0, Relaxed)).filter(|at_ns| *at_ns > 0)
+        let woken_at_ns = Some(self.stamping.woken_at_ns.load(Relaxed)).filter(|at_ns| *at_ns > 0)?;
+        // Nobody else writes to a stamp that is there, so that nothing is lost between the two.
+        self.stamping.woken_at_ns.store(0, Relaxed);
+        Some(woken_at_ns)
     }
 }
