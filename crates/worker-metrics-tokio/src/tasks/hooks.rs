@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::runtime::Builder;
 
 use super::shared::Shared;
-use super::thread;
+use super::thread::{self, Current};
 
 /// The hooks on the threads of a runtime: those of [`TaskMetrics`](super::TaskMetrics), and yours.
 ///
@@ -98,7 +98,9 @@ fn run(hooks: &[Hook]) {
 }
 
 fn active(shared: &Arc<Shared>) {
-    thread::with_writer(shared, |writer| writer.active(shared.clock.now_ns()));
+    if let Some(current) = Current::of(shared) {
+        current.write(|writer| writer.active(shared.clock.now_ns()));
+    }
 }
 
 impl fmt::Debug for Hooks {

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 
 use super::block::Measured;
 use super::shared::Shared;
-use super::thread;
+use super::thread::Current;
 use super::waker::TaskWaker;
 
 pin_project! {
@@ -62,8 +62,11 @@ impl<F: Future> Future for Instrumented<F> {
         let scheduled_at_ns = woken_at_ns.or(this.spawned_at_ns.take());
 
         let poll = shared.measure(*this.group, scheduled_at_ns);
-        thread::with_writer(shared, |writer| writer.begin_poll(&poll));
-        let _ends = EndOfPoll { shared, poll, ended_at_ns: this.last_poll_ended_at_ns };
+        let current = Current::of(shared);
+        if let Some(current) = &current {
+            current.write(|writer| writer.begin_poll(&poll));
+        }
+        let _ends = EndOfPoll { shared, current, poll, ended_at_ns: this.last_poll_ended_at_ns };
         this.future.poll(&mut Context::from_waker(waker.waker()))
     }
 }
@@ -71,6 +74,7 @@ impl<F: Future> Future for Instrumented<F> {
 /// Ends the poll when it is dropped, after a panic too.
 struct EndOfPoll<'a> {
     shared: &'a Arc<Shared>,
+    current: Option<Current>,
     poll: Measured,
     ended_at_ns: &'a mut u64,
 }
@@ -80,7 +84,9 @@ impl Drop for EndOfPoll<'_> {
     fn drop(&mut self) {
         let now_ns = self.shared.clock.now_ns();
         *self.ended_at_ns = now_ns;
-        thread::with_current_writer(self.shared, |writer| writer.end_poll(&self.poll, now_ns));
+        if let Some(current) = &self.current {
+            current.write(|writer| writer.end_poll(&self.poll, now_ns));
+        }
     }
 }
 

@@ -103,6 +103,7 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use super::super::thread::Current;
     use super::*;
 
     #[test]
@@ -132,9 +133,7 @@ mod tests {
         let shared = Arc::new(Shared::new(Scale::preset(), Vec::new()));
         for _ in 0..10 {
             let shared = shared.clone();
-            let bound = std::thread::spawn(move || {
-                super::super::thread::with_writer(&shared, |writer| writer.active(7)).is_some()
-            });
+            let bound = std::thread::spawn(move || Current::of(&shared).is_some());
             assert!(bound.join().unwrap());
         }
         assert_eq!(shared.lock().all.len(), 1);
