@@ -13,7 +13,7 @@ pub(super) fn table(workload: Workload, variants: &[Variant], outcomes: &[Vec<Ou
     let (counts, unit) = workload.counts();
     let mut table = format!("{}\n\n| | {counts} | against bare | least – largest |", workload.description());
     match latencies {
-        0 => table += " more for each |\n|---|---|---|---|---|\n",
+        0 => table += " more time for each |\n|---|---|---|---|---|\n",
         _ => {
             let titles = QUANTILES.map(|(title, _)| title);
             table += &format!(" {} |\n|---|---|---|---|{}\n", titles.join(" | "), "---|".repeat(latencies));
