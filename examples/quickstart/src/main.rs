@@ -4,6 +4,7 @@
 //! workload ─ Tokio runtime "main" ─ Instrumentation ─ OTLP exporter ─ receiver ─ table or JSON
 //! ```
 
+mod calls;
 mod distribution;
 mod error;
 mod options;

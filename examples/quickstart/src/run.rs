@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use otlp_receiver::{Document, Receiver};
 use serde_json::to_string_pretty;
 use tokio::runtime::Runtime;
-use worker_metrics_otel::{Instrumentation, Options as InstrumentationOptions, Watchdog};
+use worker_metrics_otel::{Instrumentation, Options as InstrumentationOptions};
 use worker_metrics_tokio::{RuntimeBuilderExt, TaskMetrics, TokioRuntime};
 
+use crate::calls::Calls;
 use crate::error::Failure;
 use crate::options::Options;
 use crate::pipeline::Pipeline;
@@ -30,10 +31,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         None => Some(Receiver::start().map_err(|cause| Failure::run("the receiver in this process", cause))?),
     };
 
+    let calls = Calls::default();
     // These lines are all that a service needs besides its exporter.
     let options_of_workers = InstrumentationOptions::default()
         .with_opt_in_metrics()
-        .with_watchdog(Watchdog::default())
+        .with_watchdog(calls.watchdog())
         .with_histograms(options.histograms);
     let workers = Instrumentation::new(options_of_workers);
     let pipeline = Pipeline::start(options, &endpoint(options, receiver.as_ref()), &workers)?;
@@ -50,7 +52,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     screen.print(&introduction(options, &workers, receiver.as_ref()))?;
     workload::start(runtime.handle(), &tasks).map_err(|cause| Failure::run("the workload", cause))?;
     let started = Instant::now();
-    let watched = watch(options, &interrupted, receiver.as_ref(), &pipeline, &mut screen);
+    let watched = watch(options, &interrupted, receiver.as_ref(), &pipeline, &calls, &mut screen);
 
     let stopped = pipeline.stop();
     drop(attachment);
@@ -61,7 +63,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if let Some(document) = &document {
         received.update(document.clone());
         let seconds = started.elapsed().as_secs();
-        screen.show(&table::render(&received.view(), screen.columns(), seconds, document.exports))?;
+        let table = table::render(&received.view(), screen.columns(), seconds, document.exports);
+        screen.show(&(table + &calls.line()))?;
     }
     report(options, document, &pipeline, stopped)
 }
@@ -128,6 +131,7 @@ fn watch(
     interrupted: &Signal<()>,
     receiver: Option<&Receiver>,
     pipeline: &Pipeline,
+    calls: &Calls,
     screen: &mut Screen,
 ) -> Result<Received, Failure> {
     let started = Instant::now();
@@ -148,17 +152,19 @@ fn watch(
                 let view = received.view();
                 let exports = received.now.exports;
                 if screen.is_live() {
-                    screen.show(&table::render(&view, screen.columns(), seconds, exports))?;
+                    let table = table::render(&view, screen.columns(), seconds, exports);
+                    screen.show(&(table + &calls.line()))?;
                 } else {
-                    screen.print(&table::verdict(&view.verdict, seconds, exports))?;
+                    screen.print(&(table::verdict(&view.verdict, seconds, exports) + &calls.line()))?;
                 }
             }
             None => {
                 let outcome = pipeline.outcome();
                 let failed: u64 = outcome.errors.values().sum();
                 screen.print(&format!(
-                    "after {seconds} s: {} exports acknowledged, {failed} failed\n",
-                    outcome.exports
+                    "after {seconds} s: {} exports acknowledged, {failed} failed\n{}",
+                    outcome.exports,
+                    calls.line()
                 ))?;
             }
         }

@@ -151,6 +151,16 @@ fn with_an_endpoint_it_pushes_there_and_says_what_became_of_it() {
 }
 
 #[test]
+fn the_watchdog_names_the_worker_its_thread_and_what_it_polls() {
+    let output = quickstart(&["--duration", "5"], &[]);
+    assert!(output.status.success());
+    let text = String::from_utf8_lossy(&output.stdout);
+    let call = text.lines().find(|line| line.starts_with("the watchdog's last call: worker ")).unwrap();
+    assert!(call.contains("of \"main\""), "{call}");
+    assert!(call.ends_with("in a task of the group \"reports\", on the thread \"main-worker\""), "{call}");
+}
+
+#[test]
 fn an_endpoint_where_nobody_listens_is_an_error_that_is_told() {
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
