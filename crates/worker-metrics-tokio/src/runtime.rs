@@ -178,7 +178,8 @@ impl TokioRuntime {
     ///
     /// # Errors
     ///
-    /// [`CanaryError`] if the interval is zero or above an hour, or the runtime was built without timers.
+    /// [`CanaryError`] if the interval is zero or above an hour, or the runtime was built without timers, which
+    /// shows in a panic of Tokio's that is caught here and told by the program's panic hook.
     pub fn with_canary(mut self, interval: Duration) -> Result<Self, CanaryError> {
         self.canary = Some(Canary::spawn(&self.handle, interval)?);
         Ok(self.covered())
