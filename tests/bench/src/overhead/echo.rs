@@ -13,6 +13,7 @@ use tokio::runtime::{Handle, Runtime};
 
 use super::outcome::{Outcome, QUANTILES};
 use super::spawner::Spawner;
+use super::stretch::Stretch;
 use super::workload::warm_up;
 
 pub(super) const CONNECTIONS: usize = 16;
@@ -37,10 +38,10 @@ pub(super) fn run(runtime: &Runtime, spawner: &Spawner, time: Duration) -> Outco
 
     sleep(warm_up(time));
     phase.is_measured.store(true, Relaxed);
-    let began = Instant::now();
+    let stretch = Stretch::begin();
     sleep(time);
     phase.is_measured.store(false, Relaxed);
-    let lasted = began.elapsed();
+    let taken = stretch.end();
     phase.is_over.store(true, Relaxed);
     let mut latencies = Vec::new();
     for client in clients {
@@ -49,12 +50,8 @@ pub(super) fn run(runtime: &Runtime, spawner: &Spawner, time: Duration) -> Outco
     }
     servers.abort();
     latencies.sort_unstable();
-    Outcome {
-        per_second: latencies.len() as f64 / lasted.as_secs_f64(),
-        latencies_us: QUANTILES
-            .map(|(_, per_1000)| quantile(&latencies, per_1000).as_secs_f64() * 1e6)
-            .to_vec(),
-    }
+    let latencies_us = QUANTILES.map(|(_, per_1000)| quantile(&latencies, per_1000).as_secs_f64() * 1e6);
+    taken.by(latencies.len() as u64, latencies_us.to_vec())
 }
 
 async fn serve(listener: TcpListener, spawner: Spawner, runtime: Handle) -> io::Result<()> {

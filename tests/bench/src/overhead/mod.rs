@@ -8,6 +8,7 @@ mod attached;
 mod echo;
 mod outcome;
 mod spawner;
+mod stretch;
 mod table;
 mod variant;
 mod workload;
@@ -60,8 +61,9 @@ pub(crate) fn report(rounds: usize) -> String {
     let mut text = format!(
         "A runtime of {WORKERS} workers, each workload and variant in a process of its own for {time:?} after a warm-up, in {rounds} \
          rounds that run all of them in turns and each begin with another one. A ratio is that to the bare runtime in the same \
-         round: the median of the rounds, and the least and the largest. The second bare runtime shows what is noise. What is \
-         attached is exported every second, and discarded.{}\n",
+         round, a difference as well: the median of the rounds, and the least and the largest. The second bare runtime shows what is \
+         noise. Processor time is that of the whole process, the exporter's thread included, and does not count other programs. What \
+         is attached is exported every second, and discarded.{}\n",
         if cfg!(tokio_unstable) {
             ""
         } else {

@@ -4,10 +4,12 @@ use std::fmt;
 use std::num::ParseFloatError;
 use std::str::FromStr;
 
-/// A throughput, and latencies where the workload has them.
+/// A throughput, what it takes, and latencies where the workload has them.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outcome {
     pub(super) per_second: f64,
+    /// Processor time of each event, where the system tells it.
+    pub(super) each_ns: Option<f64>,
     /// In µs, one for each of [`QUANTILES`].
     pub(super) latencies_us: Vec<f64>,
 }
@@ -15,9 +17,15 @@ pub(super) struct Outcome {
 /// Which latencies are told: how many of 1,000 are below.
 pub(super) const QUANTILES: [(&str, usize); 3] = [("p50", 500), ("p99", 990), ("p99.9", 999)];
 
+const UNKNOWN: &str = "-";
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.per_second)?;
+        write!(f, "{} ", self.per_second)?;
+        match self.each_ns {
+            Some(each_ns) => write!(f, "{each_ns}")?,
+            None => f.write_str(UNKNOWN)?,
+        }
         self.latencies_us.iter().try_for_each(|latency_us| write!(f, " {latency_us}"))
     }
 }
@@ -26,10 +34,15 @@ impl FromStr for Outcome {
     type Err = ParseFloatError;
 
     fn from_str(text: &str) -> Result<Self, ParseFloatError> {
-        let (per_second, latencies_us) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+        let mut words = text.split_whitespace();
+        let mut word = || words.next().unwrap_or_default();
         Ok(Self {
-            per_second: per_second.parse()?,
-            latencies_us: latencies_us.split_whitespace().map(str::parse).collect::<Result<_, _>>()?,
+            per_second: word().parse()?,
+            each_ns: match word() {
+                UNKNOWN => None,
+                each_ns => Some(each_ns.parse()?),
+            },
+            latencies_us: words.map(str::parse).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -41,8 +54,10 @@ mod tests {
     #[test]
     fn an_outcome_is_read_as_it_was_printed() {
         for latencies_us in [vec![], vec![1.5, 20.25, 300.0]] {
-            let outcome = Outcome { per_second: 123_456.75, latencies_us };
-            assert_eq!(outcome.to_string().parse(), Ok(outcome));
+            for each_ns in [None, Some(83.5)] {
+                let outcome = Outcome { per_second: 123_456.75, each_ns, latencies_us: latencies_us.clone() };
+                assert_eq!(outcome.to_string().parse(), Ok(outcome));
+            }
         }
     }
 }

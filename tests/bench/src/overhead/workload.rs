@@ -47,6 +47,14 @@ impl Workload {
         }
     }
 
+    /// The unit of the processor time of each, in nanoseconds.
+    pub(super) fn each(self) -> (&'static str, f64) {
+        match self {
+            Self::Yields => ("ns", 1.0),
+            Self::Echo => ("µs", 1e3),
+        }
+    }
+
     pub(super) fn run(self, runtime: &Runtime, spawner: &Spawner, time: Duration) -> Outcome {
         match self {
             Self::Yields => yields::run(runtime, spawner, time),

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::task::yield_now;
 
 use super::outcome::Outcome;
 use super::spawner::Spawner;
+use super::stretch::Stretch;
 use super::workload::warm_up;
 
 pub(super) const TASKS: usize = 64;
@@ -39,12 +40,12 @@ pub(super) fn run(runtime: &Runtime, spawner: &Spawner, time: Duration) -> Outco
 
     let counted = || counts.iter().map(|count| count.0.load(Relaxed)).sum::<u64>();
     sleep(warm_up(time));
-    let (before, began) = (counted(), Instant::now());
+    let (before, stretch) = (counted(), Stretch::begin());
     sleep(time);
-    let (after, lasted) = (counted(), began.elapsed());
+    let (after, taken) = (counted(), stretch.end());
     stop.store(true, Relaxed);
     for task in tasks {
         runtime.block_on(task).expect("it does not panic");
     }
-    Outcome { per_second: (after - before) as f64 / lasted.as_secs_f64(), latencies_us: Vec::new() }
+    taken.by(after - before, Vec::new())
 }
