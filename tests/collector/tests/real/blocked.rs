@@ -1,0 +1,46 @@
+//! A worker that is blocked, on its way to whoever is on call.
+
+use std::sync::mpsc::channel;
+
+use opentelemetry_sdk::metrics::Temporality;
+use tokio::runtime::Builder;
+use worker_metrics_tokio::TokioRuntime;
+
+use crate::collector::Collector;
+use crate::peers::peers;
+use crate::prometheus::Prometheus;
+use crate::service::{Protocol, Push, Service};
+use crate::wait::until;
+
+#[test]
+fn a_blocked_worker_is_told_while_it_is_blocked() {
+    let peers = peers!("a_blocked_worker_is_told_while_it_is_blocked");
+    let prometheus = Prometheus::start(&peers);
+    let gateway = Collector::gateway(&peers, prometheus.otlp_endpoint());
+    let push = Push::to(Protocol::Grpc, gateway.endpoint(Protocol::Grpc), Temporality::Cumulative);
+    let service = Service::start(&push);
+    let runtime = Builder::new_multi_thread().worker_threads(2).name("main").build().unwrap();
+    let _attachment = service.workers.attach(TokioRuntime::new(runtime.handle())).unwrap();
+
+    let (release, released) = channel::<()>();
+    runtime.spawn(async move {
+        // An error is the end of a failed test.
+        _ = released.recv();
+    });
+    let stalled = format!(
+        "tokio_worker_count{{tokio_runtime_name=\"main\", tokio_worker_state=\"stalled\", instance=\"{}\"}}",
+        service.instance
+    );
+    let age = format!("max(tokio_worker_progress_age_seconds{{instance=\"{}\"}})", service.instance);
+    let told = |expected: f64| {
+        until(&stalled, || {
+            service.deliver();
+            let value = prometheus.value(&stalled);
+            if value == Some(expected) { Ok(()) } else { Err(format!("{value:?}")) }
+        });
+    };
+    told(1.0);
+    assert!(prometheus.value(&age).unwrap() >= 1.0);
+    release.send(()).unwrap();
+    told(0.0);
+}
