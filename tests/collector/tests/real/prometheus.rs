@@ -74,12 +74,27 @@ impl Prometheus {
 
     /// The vector that the query gives now.
     pub(crate) fn query(&self, query: &str) -> Vec<Sample> {
-        let url = format!("{}/api/v1/query", self.base);
-        let answer = self.client.get(url).query(&[("query", query)]).send().unwrap().text().unwrap();
+        self.query_any(query).iter().filter_map(sample).collect()
+    }
+
+    /// What the query gives now, native histograms too.
+    pub(crate) fn query_any(&self, query: &str) -> Vec<Value> {
+        let mut answer = self.ask("query", &[("query", query)]);
+        serde_json::from_value(answer["data"]["result"].take()).unwrap()
+    }
+
+    /// The groups of rules that it has loaded.
+    pub(crate) fn rules(&self) -> Vec<Value> {
+        let mut answer = self.ask("rules", &[]);
+        serde_json::from_value(answer["data"]["groups"].take()).unwrap()
+    }
+
+    fn ask(&self, what: &str, parameters: &[(&str, &str)]) -> Value {
+        let url = format!("{}/api/v1/{what}", self.base);
+        let answer = self.client.get(url).query(parameters).send().unwrap().text().unwrap();
         let answer: Value = serde_json::from_str(&answer).unwrap();
-        assert_eq!(answer["status"], "success", "{query}: {answer}");
-        let results = answer["data"]["result"].as_array().unwrap();
-        results.iter().filter_map(sample).collect()
+        assert_eq!(answer["status"], "success", "{parameters:?}: {answer}");
+        answer
     }
 
     /// The value that the query gives now, where it gives one.
