@@ -30,16 +30,16 @@ const root = ".."
 
 // kinds are the types of all documents; another kind is an error.
 var kinds = map[string]func() any{
-	"v1/Namespace":                                   func() any { return new(core.Namespace) },
-	"v1/Service":                                     func() any { return new(core.Service) },
-	"v1/ConfigMap":                                   func() any { return new(core.ConfigMap) },
-	"apps/v1/DaemonSet":                              func() any { return new(apps.DaemonSet) },
-	"apps/v1/Deployment":                             func() any { return new(apps.Deployment) },
-	"apps/v1/StatefulSet":                            func() any { return new(apps.StatefulSet) },
-	"policy/v1/PodDisruptionBudget":                  func() any { return new(policy.PodDisruptionBudget) },
-	"networking.k8s.io/v1/NetworkPolicy":             func() any { return new(networking.NetworkPolicy) },
+	"v1/Namespace":                       func() any { return new(core.Namespace) },
+	"v1/Service":                         func() any { return new(core.Service) },
+	"v1/ConfigMap":                       func() any { return new(core.ConfigMap) },
+	"apps/v1/DaemonSet":                  func() any { return new(apps.DaemonSet) },
+	"apps/v1/Deployment":                 func() any { return new(apps.Deployment) },
+	"apps/v1/StatefulSet":                func() any { return new(apps.StatefulSet) },
+	"policy/v1/PodDisruptionBudget":      func() any { return new(policy.PodDisruptionBudget) },
+	"networking.k8s.io/v1/NetworkPolicy": func() any { return new(networking.NetworkPolicy) },
 	"opentelemetry.io/v1beta1/OpenTelemetryCollector": func() any { return new(otel.OpenTelemetryCollector) },
-	"kustomize.config.k8s.io/v1beta1/Kustomization":  func() any { return new(kustomize.Kustomization) },
+	"kustomize.config.k8s.io/v1beta1/Kustomization":   func() any { return new(kustomize.Kustomization) },
 }
 
 func read(t *testing.T, name string) []byte {
