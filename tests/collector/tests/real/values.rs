@@ -6,7 +6,7 @@ use worker_metrics_otel::Compression;
 use crate::collector::Collector;
 use crate::peers::peers;
 use crate::prometheus::Prometheus;
-use crate::service::{BOTH, EXPLICIT, EXPONENTIAL, Push, SUM_S, Service};
+use crate::service::{BOTH, EXPLICIT, EXPONENTIAL, Protocol, Push, SUM_S, Service};
 
 /// The counts of both pools, counter and histogram, and the distribution.
 pub(crate) fn assert_everything_arrived(prometheus: &Prometheus, service: &Service) {
@@ -79,4 +79,17 @@ fn a_collector_that_answers_in_the_compression_of_the_request_is_understood() {
             assert_everything_arrived(&prometheus, &service);
         }
     }
+}
+
+#[test]
+fn a_service_may_push_to_prometheus_itself() {
+    let peers = peers!("a_service_may_push_to_prometheus_itself");
+    let prometheus = Prometheus::start(&peers);
+    let push = Push::to(Protocol::Http, prometheus.otlp_endpoint(), Temporality::Cumulative);
+    let mut service = Service::start(&push);
+    for _ in 0..3 {
+        service.work();
+        service.deliver();
+    }
+    assert_everything_arrived(&prometheus, &service);
 }
