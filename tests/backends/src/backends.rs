@@ -42,7 +42,7 @@ pub const BACKENDS: &[Backend] = &[
         file: "datadog",
         direct: true,
         settings: Settings::DELTA,
-        collector: "`datadog`: contrib",
+        collector: "`otlp_http` behind `cumulative_to_delta`: k8s",
         limits: &[
             read(Rule::Protocols(&[HttpProtobuf]), "Datadog, \"OTLP Metrics Intake Endpoint\""),
             read(Rule::Temporalities(&[Delta]), "Datadog, \"OTLP Metrics Intake Endpoint\""),
@@ -145,7 +145,7 @@ pub const BACKENDS: &[Backend] = &[
         file: "splunk",
         direct: true,
         settings: Settings { max_buckets: Some(30), ..Settings::DELTA },
-        collector: "`signalfx` with `send_otlp_histograms`: contrib",
+        collector: "`otlp_http` behind `cumulative_to_delta`: k8s",
         limits: &[
             read(
                 Rule::Protocols(&[HttpProtobuf]),
