@@ -4,11 +4,13 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	compose "github.com/compose-spec/compose-go/v2/types"
+	"sigs.k8s.io/yaml"
 )
 
 func project(t *testing.T) *compose.Project {
@@ -81,7 +83,7 @@ func TestEveryFileThatComposeReadsExists(t *testing.T) {
 		for _, file := range files {
 			t.Run(name+"/"+filepath.Base(file), func(t *testing.T) {
 				if _, err := os.Stat(file); err != nil {
-					t.Skipf("%s does not exist yet", file)
+					t.Error(err)
 				}
 			})
 		}
@@ -94,6 +96,32 @@ func TestTheCollectorHasTheVariablesThatItsConfigurationReads(t *testing.T) {
 	for name := range service.Environment {
 		if name != "GOMEMLIMIT" && !strings.Contains(text, "${env:"+name) {
 			t.Errorf("%s is set, and not read", name)
+		}
+	}
+}
+
+func TestGrafanaFindsTheDashboardsWhereTheyAreMounted(t *testing.T) {
+	var provisioned struct {
+		Providers []struct{ Options struct{ Path string } }
+	}
+	files, err := filepath.Glob(filepath.Join(root, "grafana/provisioning/dashboards/*.yaml"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &provisioned); err != nil || len(provisioned.Providers) == 0 {
+		t.Fatal("no provider", err)
+	}
+	var mounted []string
+	for _, volume := range project(t).Services["grafana"].Volumes {
+		mounted = append(mounted, volume.Target)
+	}
+	for _, provider := range provisioned.Providers {
+		if !slices.Contains(mounted, provider.Options.Path) {
+			t.Errorf("nothing is mounted at %s", provider.Options.Path)
 		}
 	}
 }
