@@ -104,20 +104,24 @@ fn what_a_collector_took_survives_its_death() {
 fn what_an_agent_took_reaches_a_gateway_that_was_away() {
     let peers = peers!("what_an_agent_took_reaches_a_gateway_that_was_away");
     let prometheus = Prometheus::start(&peers);
-    let mut gateway = Collector::gateway(&peers, prometheus.otlp_endpoint());
-    gateway.kill();
-    let mut agent = Collector::agent(&peers, &[&gateway]);
-    let endpoint = agent.endpoint(Protocol::Http);
-    let mut service = Service::start(&Push::to(Protocol::Http, endpoint, Temporality::Delta));
-    for _ in 0..3 {
-        service.work();
-        service.export().unwrap();
+    // Deltas have to arrive in their order. An agent that dies takes up last what was under way first.
+    for (temporality, agent_dies) in [(Temporality::Cumulative, true), (Temporality::Delta, false)] {
+        let mut gateway = Collector::gateway(&peers, prometheus.otlp_endpoint());
+        gateway.kill();
+        let mut agent = Collector::agent(&peers, &[&gateway]);
+        let endpoint = agent.endpoint(Protocol::Http);
+        let mut service = Service::start(&Push::to(Protocol::Http, endpoint, temporality));
+        for _ in 0..10 {
+            service.work();
+            service.export().unwrap();
+        }
+        if agent_dies {
+            agent.restart();
+        }
+        gateway.restart();
+        assert_everything_arrived(&prometheus, &service);
+        assert_nothing_went_backwards(&prometheus, &service);
     }
-    agent.kill();
-    agent.restart();
-    gateway.restart();
-    assert_everything_arrived(&prometheus, &service);
-    assert_nothing_went_backwards(&prometheus, &service);
 }
 
 #[test]
