@@ -177,7 +177,7 @@ pub const BACKENDS: &[Backend] = &[
         file: "azure-monitor",
         direct: false,
         settings: Settings::DEFAULT,
-        collector: "`otlp_http` with `azure_auth`: contrib",
+        collector: "`otlp_http` with `bearertokenauth`: k8s",
         limits: &[read(
             Rule::Protocols(&[HttpProtobuf]),
             "Microsoft, \"Ingest OTLP data into Azure Monitor by using OTel Collector\"",
@@ -189,7 +189,7 @@ pub const BACKENDS: &[Backend] = &[
         file: "google-cloud",
         direct: false,
         settings: Settings::DEFAULT,
-        collector: "`otlp_http` with `googleclientauth`: contrib",
+        collector: "`otlp_http` with `bearertokenauth`: k8s",
         limits: &[
             read(Rule::Protocols(BOTH), "Google Cloud, \"OTLP metric ingestion overview\""),
             unsure(

@@ -61,7 +61,9 @@ fn whatever_may_be_secret_comes_from_the_environment() {
         strings(&configuration, &mut found, "");
         for (path, text) in found {
             let name = path.rsplit('.').next().unwrap().to_lowercase();
-            if secret.iter().any(|secret| name.contains(secret)) {
+            // The name of an attribute that a processor sets is none.
+            let is_attribute = path.ends_with(".attributes.key");
+            if !is_attribute && secret.iter().any(|secret| name.contains(secret)) {
                 assert!(text.contains("${env:"), "{file}: {path}");
                 looked_at += 1;
             }
