@@ -15,17 +15,31 @@ use super::shared::Shared;
 pub(crate) struct Reader {
     shared: Arc<Shared>,
     blocks: Vec<Arc<Block>>,
+    /// By worker, the index of the block of the thread that runs it: a thread that handed it over is silent from then on.
+    current: Vec<Option<usize>>,
     one: HistogramSnapshot,
 }
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, blocks: Vec::new(), one: HistogramSnapshot::default() }
+        Self { shared, blocks: Vec::new(), current: Vec::new(), one: HistogramSnapshot::default() }
     }
 
-    /// Learns of the threads that have begun to run a worker; before anything is read of a cycle.
+    /// Learns which thread runs which worker; before anything is read of a cycle.
     pub(crate) fn refresh(&mut self) {
-        self.shared.extend(&mut self.blocks);
+        let Self { shared, blocks, current, .. } = self;
+        shared.extend(blocks);
+        current.fill(None);
+        for (index, block) in blocks.iter().enumerate() {
+            let Some(worker) = block.worker() else { continue };
+            if current.len() <= worker {
+                current.resize(worker + 1, None);
+            }
+            let active_at_ns = |index: usize| blocks.get(index).map(|block| block.active_at_ns());
+            if current[worker].and_then(active_at_ns) <= Some(block.active_at_ns()) {
+                current[worker] = Some(index);
+            }
+        }
     }
 
     /// What the worker is doing now.
@@ -52,15 +66,14 @@ impl Reader {
         }
     }
 
-    /// The block of the thread that runs the worker: a thread that handed it over is silent from then on.
     fn current(&self, worker: usize) -> Option<&Block> {
-        let blocks = self.blocks.iter().filter(|block| block.worker() == Some(worker));
-        blocks.max_by_key(|block| block.active_at_ns()).map(|block| &**block)
+        let index = self.current.get(worker).copied().flatten()?;
+        self.blocks.get(index).map(|block| &**block)
     }
 
     /// Adds up the histograms of each worker, where they are wanted.
     pub(crate) fn read_workers(&mut self, polls: bool, schedules: bool, snapshot: &mut Snapshot) {
-        let Self { shared, blocks, one } = self;
+        let Self { shared, blocks, one, .. } = self;
         let empty = (0..shared.scale.buckets()).map(|_| 0);
         for worker in snapshot.workers_mut() {
             if polls {
@@ -84,7 +97,7 @@ impl Reader {
 
     /// Adds up the histograms of each group, over all threads.
     pub(crate) fn read_groups(&mut self, snapshot: &mut Snapshot) {
-        let Self { shared, blocks, one } = self;
+        let Self { shared, blocks, one, .. } = self;
         let empty = (0..shared.scale.buckets()).map(|_| 0);
         for (index, group) in snapshot.task_groups_mut(shared.groups.len()).iter_mut().enumerate() {
             group.poll_count_histogram.fill(&shared.scale, empty.clone(), Some(0));

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use worker_metrics::catalogue::CATALOGUE;
+use worker_metrics::{Definition, Namespace};
+use worker_metrics_tokio::Gate;
 
 use crate::collector::Collector;
 use crate::peers::{deployed, peers};
@@ -44,23 +47,15 @@ fn recorded(prometheus: &Prometheus) -> Vec<(String, String)> {
     recorded
 }
 
-/// What a runtime of stable Tokio does not tell has no data.
+/// Whether the query asks for what a runtime of stable Tokio does not tell.
 fn needs_tokio_unstable(query: &str) -> bool {
-    let names = [
-        "local_queue",
-        "blocking",
-        "spawned",
-        "remote_schedules",
-        "forced_yields",
-        "noops",
-        "stolen",
-        "steal_operations",
-        "worker_polls",
-        "local_schedules",
-        "overflows",
-        "io_driver",
-    ];
-    names.iter().any(|name| query.contains(name))
+    let needs = |definition: &&Definition| {
+        let gate = Gate::of(definition);
+        gate.tokio_unstable && gate.or.is_none()
+    };
+    let named =
+        |definition: &Definition| query.contains(&Namespace::TOKIO.metric(definition).replace('.', "_"));
+    CATALOGUE.iter().filter(needs).any(named)
 }
 
 #[test]
