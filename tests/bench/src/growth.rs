@@ -12,6 +12,7 @@ use crate::counted::Counted;
 use crate::discard::Discard;
 use crate::nothing::Nothing;
 use crate::process;
+use crate::report::{Chapter, Limit, Lines, Target};
 use crate::turns::{least, micros};
 
 const WORKERS: usize = 64;
@@ -48,7 +49,7 @@ impl Bench {
 /// A table of the cost by counted values.
 ///
 /// Each is measured in processes of its own, in turns.
-pub(crate) fn report(rounds: usize) -> String {
+pub(crate) fn report(rounds: usize) -> Chapter {
     let counts = [1_000, 1_000_000, 1_000_000_000_u64];
     let mut times_ns: [Vec<u64>; 3] = Default::default();
     let mut bytes = [0; 3];
@@ -74,7 +75,21 @@ pub(crate) fn report(rounds: usize) -> String {
         let time = micros(Duration::from_nanos(time_ns));
         table += &format!("| {count} | {time} | {ratio:.2} | {bytes} |\n");
     }
-    table
+    let of_a_million_times_as_many = Target {
+        measure: "an export after 10^9 polls, against one after 10^3".to_owned(),
+        limit: Limit::AtMost(1.05),
+        measured: medians_ns[2] as f64 / medians_ns[0] as f64,
+        note: "",
+    };
+    let points = counts.iter().zip(medians_ns).map(|(&count, ns)| (count as f64, ns as f64 / 1e3)).collect();
+    let plot = Lines {
+        file: "growth-polls",
+        title: "An export by what was counted",
+        x: "recorded polls",
+        y: "µs",
+        lines: vec![("collect, encode, hand over".to_owned(), points)],
+    };
+    Chapter { text: table, plots: vec![plot.into()], targets: vec![of_a_million_times_as_many] }
 }
 
 /// Which processor the thread that sends gets doubles a time or halves it: many processes are needed.

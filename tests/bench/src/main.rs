@@ -12,13 +12,21 @@ mod process;
 #[cfg(tokio_unstable)]
 mod reader;
 mod recording;
+mod report;
 mod spread;
 mod turns;
 mod watchdog;
 
+use std::io;
+use std::path::PathBuf;
+
 use clap::{Parser, ValueEnum};
 
-/// Prints, as Markdown, what the instrumentation costs.
+use report::{Chapter, Report};
+
+/// Measures what the instrumentation costs, and writes it into docs/benchmarks.md.
+///
+/// With few rounds, or one section alone, it prints the report and writes nothing.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Rounds of each measurement; below 9 they only show that everything runs
@@ -28,6 +36,10 @@ struct Arguments {
     /// Runs one section alone
     #[arg(long)]
     only: Option<Section>,
+
+    /// The folder for benchmarks.md and its plots
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"))]
+    out: PathBuf,
 
     /// Compares on a runtime of so many workers, and nothing else
     #[arg(long, hide = true)]
@@ -66,34 +78,46 @@ impl Section {
         }
     }
 
-    fn report(self, rounds: usize) -> String {
+    fn chapter(self, rounds: usize) -> Chapter {
         match self {
             Self::Overhead => overhead::report(rounds),
             Self::Recording => recording::report(rounds),
             Self::Growth => growth::report(rounds),
-            Self::Peers => peers::report(rounds.min(30)),
-            Self::Watchdog => watchdog::report(rounds),
+            Self::Peers => peers::report(rounds.min(30)).into(),
+            Self::Watchdog => watchdog::report(rounds).into(),
         }
     }
 }
 
-fn main() {
-    let Arguments { rounds, only, peers, counted, overhead } = Arguments::parse();
+fn main() -> io::Result<()> {
+    let Arguments { rounds, only, out, peers, counted, overhead } = Arguments::parse();
     if let Some(count) = counted {
         print!("{}", growth::measure(count, rounds));
-        return;
+        return Ok(());
     }
     if let Some(workers) = peers {
         print!("{}", peers::row(workers, rounds));
-        return;
+        return Ok(());
     }
     if let Some(outcome) = overhead.measure() {
         println!("{outcome}");
-        return;
+        return Ok(());
     }
-    for &section in Section::value_variants() {
-        if only.is_none_or(|only| only == section) {
-            println!("## {}\n\n{}", section.title(), section.report(rounds));
-        }
+    let sections =
+        Section::value_variants().iter().filter(|&&section| only.is_none_or(|only| only == section));
+    let chapters = sections.map(|section| {
+        eprintln!("measuring: {}", section.title());
+        (section.title(), section.chapter(rounds))
+    });
+    let report = Report::new(chapters.collect());
+    if only.is_some() || rounds < FEWEST_ROUNDS {
+        print!("{}", report.markdown());
+        return Ok(());
     }
+    report.write(&out)?;
+    println!("{}", out.join("benchmarks.md").display());
+    Ok(())
 }
+
+/// With fewer rounds nothing is written down.
+pub(crate) const FEWEST_ROUNDS: usize = 9;

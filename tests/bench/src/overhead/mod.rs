@@ -20,6 +20,8 @@ use clap::{Args, ValueEnum};
 use tokio::runtime::Builder;
 
 use crate::process;
+use crate::report::{Chapter, Limit, Target};
+use crate::spread::Spread;
 use outcome::Outcome;
 use variant::Variant;
 use workload::Workload;
@@ -53,7 +55,7 @@ impl One {
 }
 
 /// The tables of all workloads.
-pub(crate) fn report(rounds: usize) -> String {
+pub(crate) fn report(rounds: usize) -> Chapter {
     let (rounds, time) = match rounds >= ROUNDS {
         true => (ROUNDS, Duration::from_secs(1)),
         false => (rounds, Duration::from_millis(50)),
@@ -70,12 +72,32 @@ pub(crate) fn report(rounds: usize) -> String {
             " Tokio keeps histograms with `--cfg tokio_unstable` alone: SKIPPED."
         }
     );
+    let mut targets = Vec::new();
     for &workload in Workload::value_variants() {
         let variants = Variant::available();
         let outcomes = in_turns(workload, variants, rounds, time);
         text += &format!("\n### {}\n\n{}", workload.title(), table::table(workload, variants, &outcomes));
+        targets.push(attached_against_bare(workload, variants, &outcomes));
     }
-    text
+    Chapter { text, plots: Vec::new(), targets }
+}
+
+fn attached_against_bare(workload: Workload, variants: &[Variant], outcomes: &[Vec<Outcome>]) -> Target {
+    let place =
+        variants.iter().position(|variant| *variant == Variant::Attached).expect("it is always there");
+    let ratios = outcomes[place]
+        .iter()
+        .zip(&outcomes[0])
+        .map(|(attached, bare)| attached.per_second / bare.per_second);
+    Target {
+        measure: format!(
+            "throughput of the observed service, attached and exported every second, against bare: {}",
+            workload.title()
+        ),
+        limit: Limit::AtLeast(0.99),
+        measured: Spread::of(ratios).median,
+        note: "",
+    }
 }
 
 /// The outcomes of each variant, one for each round.

@@ -8,7 +8,8 @@ use worker_metrics::{Batch, Config, WorkerMetrics};
 
 use super::{Event, each_ns, repeated};
 
-pub(super) fn table(rounds: usize) -> String {
+/// A table, and for a plot a poll whose time is passed in, by what is kept.
+pub(super) fn table(rounds: usize) -> (String, Vec<(String, f64)>) {
     let polls = || Config::new().with_poll_count_histogram(Scale::preset());
     let kept = [
         ("nothing but counters", Config::new()),
@@ -50,5 +51,6 @@ pub(super) fn table(rounds: usize) -> String {
         let cells: String = cells.map(|(ns, alone)| format!(" {ns:.1} ns ({:.2}) |", ns / alone)).collect();
         table += &format!("| {name} |{cells}\n");
     }
-    table
+    let told = kept.iter().zip(&rows).map(|((name, _), row)| ((*name).to_owned(), row[1])).collect();
+    (table, told)
 }

@@ -11,6 +11,7 @@ use tokio_metrics::TaskMonitor;
 use worker_metrics_tokio::TaskMetrics;
 
 use super::{each_ns, repeated};
+use crate::report::version_of;
 
 /// Boxed, as Tokio's tasks are: no compiler sees through it.
 type Task = Pin<Box<dyn Future<Output = ()>>>;
@@ -28,11 +29,12 @@ pub(super) fn table(rounds: usize) -> String {
             ("a further wake", further_wakes(rounds)),
         ]
     });
-    let mut table = "A future that is always pending, polled by hand on a worker, with a waker that wakes nothing. A further wake finds \
-                     the task woken already.\n\n\
-                     | | bare | instrumented | in a task group | tokio-metrics 0.5 `TaskMonitor` | instrumented to `TaskMonitor` |\n\
-                     |---|---|---|---|---|---|\n"
-        .to_owned();
+    let mut table = format!(
+        "A future that is always pending, polled by hand on a worker, with a waker that wakes nothing. A further wake finds the task \
+         woken already.\n\n\
+         | | bare | instrumented | in a task group | {} `TaskMonitor` | instrumented to `TaskMonitor` |\n|---|---|---|---|---|---|\n",
+        version_of("tokio-metrics")
+    );
     for (event, times_ns) in rows {
         let cells: String = times_ns.iter().map(|ns| format!(" {ns:.1} ns |")).collect();
         table += &format!("| {event} |{cells} {:.2} |\n", times_ns[INSTRUMENTED] / times_ns[MONITORED]);

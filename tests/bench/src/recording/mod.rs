@@ -7,18 +7,21 @@ mod future;
 
 use std::time::Duration;
 
+use crate::report::{Bars, Chapter};
 use crate::turns::least;
 
 /// Events of one round.
 const EVENTS: u32 = 10_000;
 
-pub(crate) fn report(rounds: usize) -> String {
-    format!(
-        "One process, each figure the least of {rounds} rounds of {EVENTS} events, in turns.\n\n### A worker's batch\n\n{}\n\
+pub(crate) fn report(rounds: usize) -> Chapter {
+    let (batch, polls) = batch::table(rounds);
+    let text = format!(
+        "One process, each figure the least of {rounds} rounds of {EVENTS} events, in turns.\n\n### A worker's batch\n\n{batch}\n\
          ### A task's future and its waker\n\n{}",
-        batch::table(rounds),
         future::table(rounds)
-    )
+    );
+    let plot = Bars { file: "recording-batch", title: "A poll, time passed in", values: "ns", bars: polls };
+    Chapter { text, plots: vec![plot.into()], targets: Vec::new() }
 }
 
 /// One event, again and again.
