@@ -15,7 +15,8 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 
 use crate::histogram::Outcome;
-use crate::pipe::{Pipe, Request};
+use crate::otlp::Part;
+use crate::pipe::Pipe;
 use crate::registry::Registry;
 use crate::sink::{Acknowledged, SendError, Sink};
 
@@ -42,12 +43,12 @@ impl<E> Exporter<E> {
         Self { inner, registry, pipe, sink }
     }
 
-    async fn send(&self, requests: Vec<Request>) -> Result<(), SendError> {
+    async fn send(&self, parts: &[Part]) -> Result<(), SendError> {
         let mut result = Ok(());
-        for request in requests {
-            match self.sink.send(request.message).await {
+        for part in parts {
+            match self.sink.send(part.message.clone()).await {
                 Ok(answer) => {
-                    self.pipe.settle(request.id, Outcome::Acknowledged { rejected: answer.rejected });
+                    self.pipe.settle(part.id, Outcome::Acknowledged { rejected: answer.rejected });
                     if answer.rejected > 0 || !answer.message.is_empty() {
                         let Acknowledged { rejected, message: reason } = answer;
                         otel_warn!(
@@ -59,7 +60,7 @@ impl<E> Exporter<E> {
                     }
                 }
                 Err(error) => {
-                    self.pipe.settle(request.id, Outcome::Failed);
+                    self.pipe.settle(part.id, Outcome::Failed);
                     result = Err(error);
                 }
             }
@@ -68,23 +69,26 @@ impl<E> Exporter<E> {
     }
 }
 
-/// Ends the export also where its future is dropped before it is ready: what was sent counts as failed.
-struct Finish(Arc<Pipe>);
+/// The parts of an export. It ends the export also where its future is dropped before it is ready: what was sent counts as failed.
+struct Export {
+    pipe: Arc<Pipe>,
+    parts: Vec<Part>,
+}
 
-impl Drop for Finish {
+impl Drop for Export {
     fn drop(&mut self) {
-        self.0.finish();
+        self.pipe.finish(std::mem::take(&mut self.parts));
     }
 }
 
 impl<E: PushMetricExporter> PushMetricExporter for Exporter<E> {
     fn export(&self, metrics: &ResourceMetrics) -> impl Future<Output = OTelSdkResult> + Send {
-        let requests = self.registry.upgrade().and_then(|registry| self.pipe.begin(&registry, metrics));
-        let finish = requests.is_some().then(|| Finish(self.pipe.clone()));
+        let parts = self.registry.upgrade().and_then(|registry| self.pipe.begin(&registry, metrics));
+        let export = parts.map(|parts| Export { pipe: self.pipe.clone(), parts });
         let inner = self.inner.export(metrics);
         async move {
-            let (inner, histograms) = join(inner, self.send(requests.unwrap_or_default())).await;
-            drop(finish);
+            let parts = export.as_ref().map_or(&[][..], |export| &export.parts);
+            let (inner, histograms) = join(inner, self.send(parts)).await;
             both(inner, histograms)
         }
     }
@@ -94,9 +98,10 @@ impl<E: PushMetricExporter> PushMetricExporter for Exporter<E> {
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        let requests = self.pipe.begin_last(self.registry.upgrade().as_deref());
-        let _finish = requests.is_some().then(|| Finish(self.pipe.clone()));
-        let histograms = futures_executor::block_on(self.send(requests.unwrap_or_default()));
+        let parts = self.pipe.begin_last(self.registry.upgrade().as_deref());
+        let export = parts.map(|parts| Export { pipe: self.pipe.clone(), parts });
+        let parts = export.as_ref().map_or(&[][..], |export| &export.parts);
+        let histograms = futures_executor::block_on(self.send(parts));
         both(self.inner.shutdown_with_timeout(timeout), histograms)
     }
 

@@ -17,6 +17,7 @@ mod instrumentation;
 mod looks;
 mod meter;
 mod options;
+mod otlp;
 mod pipe;
 mod registry;
 mod replay;

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use opentelemetry::{InstrumentationScope, otel_warn};
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
@@ -14,9 +13,10 @@ use worker_metrics::histogram::HistogramSnapshot;
 use worker_metrics::{Definition, Snapshot};
 
 use crate::attributes::AttributeSet;
-use crate::histogram::{HistogramOptions, Ledger, Limits, MetricInfo, Outcome, PartId, SeriesId, request};
+use crate::histogram::{HistogramOptions, Ledger, Outcome, SeriesId};
 use crate::histogram_row::HistogramRow;
 use crate::looks::Looks;
+use crate::otlp::{Envelope, Limits, MetricInfo, Part, PartId, Requests};
 use crate::registry::{Attached, Registry};
 
 /// The histograms on their way through one exporter.
@@ -26,14 +26,17 @@ pub(crate) struct Pipe {
 
 struct State {
     ledger: Ledger,
+    /// They name resource and scope of the last export, for what is left at the shutdown, when the SDK has nothing to export any more.
+    requests: Requests,
+    /// The parts of an export, while none is under way.
+    parts: Vec<Part>,
     looks: Looks,
     /// The last values of sources that were detached since the last export.
     departed: Vec<Departed>,
     /// Whether an export waits for its answer: what it carries is not settled.
     in_flight: bool,
-    /// Of the last export, for what is left at the shutdown, when the SDK has nothing to export any more.
-    resource: Resource,
-    scope: Option<InstrumentationScope>,
+    /// What the names of the instruments of all attached sources begin with.
+    prefixes: Prefixes,
     merged: HistogramSnapshot,
 }
 
@@ -60,22 +63,26 @@ fn warn_of_loss(series: usize) {
     }
 }
 
-/// A request, and which part of the export it is.
-pub(crate) struct Request {
-    pub(crate) id: PartId,
-    pub(crate) message: ExportMetricsServiceRequest,
+/// What names of instruments begin with, as of a version of the registry.
+#[derive(Default)]
+struct Prefixes {
+    version: u64,
+    prefixes: Vec<String>,
 }
 
 impl Pipe {
     pub(crate) fn new(temporality: Temporality, options: HistogramOptions) -> Self {
+        let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME")).build();
+        let envelope = Envelope::new(&Resource::builder_empty().build(), &scope);
         Self {
             state: Mutex::new(State {
-                ledger: Ledger::new(temporality, options, Limits::default()),
+                ledger: Ledger::new(temporality, options),
+                requests: Requests::new(Limits::default(), envelope),
+                parts: Vec::new(),
                 looks: Looks::default(),
                 departed: Vec::new(),
                 in_flight: false,
-                resource: Resource::builder_empty().build(),
-                scope: None,
+                prefixes: Prefixes::default(),
                 merged: HistogramSnapshot::default(),
             }),
         }
@@ -85,19 +92,22 @@ impl Pipe {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What there is to send beside `metrics`. Each request must be [settled](Self::settle), and then the export
+    /// What there is to send beside `metrics`. Each part must be [settled](Self::settle), and then the export
     /// [finished](Self::finish). `None` while another export is not.
-    pub(crate) fn begin(&self, registry: &Registry, metrics: &ResourceMetrics) -> Option<Vec<Request>> {
+    pub(crate) fn begin(&self, registry: &Registry, metrics: &ResourceMetrics) -> Option<Vec<Part>> {
         let mut state = self.lock();
-        state.resource.clone_from(metrics.resource());
-        if let Some(scope) = scope_of(registry, metrics) {
-            state.scope = Some(scope);
+        let State { requests, prefixes, .. } = &mut *state;
+        let known = requests.envelope();
+        let scope = prefixes.scope_of(registry, metrics).unwrap_or(known.scope());
+        if (known.resource(), known.scope()) != (metrics.resource(), scope) {
+            let envelope = Envelope::new(metrics.resource(), scope);
+            requests.set_envelope(envelope);
         }
         state.begin(Some(registry))
     }
 
     /// What is left to send when the reader has stopped: what became of sources that were detached since the last export.
-    pub(crate) fn begin_last(&self, registry: Option<&Registry>) -> Option<Vec<Request>> {
+    pub(crate) fn begin_last(&self, registry: Option<&Registry>) -> Option<Vec<Part>> {
         let mut state = self.lock();
         let is_current = registry.is_some_and(|registry| state.looks.is_current(registry));
         if is_current { None } else { state.begin(registry) }
@@ -107,9 +117,13 @@ impl Pipe {
         self.lock().ledger.settle(id, outcome);
     }
 
-    /// The next export may begin.
-    pub(crate) fn finish(&self) {
-        self.lock().in_flight = false;
+    /// The next export may begin, into what held the parts of this one.
+    pub(crate) fn finish(&self, mut parts: Vec<Part>) {
+        // Without the requests, whose buffers are written again.
+        parts.clear();
+        let mut state = self.lock();
+        state.parts = parts;
+        state.in_flight = false;
     }
 
     /// Takes the last values of a source that is being detached.
@@ -132,11 +146,11 @@ impl Pipe {
 }
 
 impl State {
-    fn begin(&mut self, registry: Option<&Registry>) -> Option<Vec<Request>> {
+    fn begin(&mut self, registry: Option<&Registry>) -> Option<Vec<Part>> {
         if std::mem::replace(&mut self.in_flight, true) {
             return None;
         }
-        let Self { ledger, looks, departed, merged, .. } = self;
+        let Self { ledger, requests, parts, looks, departed, merged, .. } = self;
         ledger.begin(SystemTime::now());
         for Departed { id, row, attributes, start, histogram } in departed.drain(..) {
             ledger.record(id, &info(&row.name, row.definition), &attributes, start, &histogram);
@@ -150,12 +164,34 @@ impl State {
                 });
             }
         }
-        let fallback = InstrumentationScope::builder(env!("CARGO_PKG_NAME")).build();
-        let scope = self.scope.as_ref().unwrap_or(&fallback);
-        let parts = self.ledger.finish();
-        warn_of_loss(self.ledger.forget_ended_beyond(MOST_DEPARTED));
-        let message = |metrics| request(&self.resource, scope, metrics);
-        Some(parts.into_iter().map(|part| Request { id: part.id, message: message(part.metrics) }).collect())
+        requests.begin(ledger.cycle());
+        ledger.finish(requests);
+        warn_of_loss(ledger.forget_ended_beyond(MOST_DEPARTED));
+        let mut parts = std::mem::take(parts);
+        requests.finish(&mut parts);
+        Some(parts)
+    }
+}
+
+impl Prefixes {
+    /// The scope through which the SDK exports the instruments of the attached sources.
+    fn scope_of<'a>(
+        &mut self,
+        registry: &Registry,
+        metrics: &'a ResourceMetrics,
+    ) -> Option<&'a InstrumentationScope> {
+        if let Some(attached) = registry.changed_since(&mut self.version) {
+            self.prefixes =
+                attached.iter().map(|attached| format!("{}.", attached.identity().namespace)).collect();
+            self.prefixes.sort_unstable();
+            self.prefixes.dedup();
+        }
+        let is_of_a_source =
+            |name: &str| self.prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()));
+        let mut scopes = metrics.scope_metrics();
+        scopes
+            .find(|scope| scope.metrics().any(|metric| is_of_a_source(metric.name())))
+            .map(|scope| scope.scope())
     }
 }
 
@@ -183,19 +219,6 @@ fn for_each_series(
             }
         });
     }
-}
-
-/// The scope through which the SDK exports the instruments of the attached sources.
-fn scope_of(registry: &Registry, metrics: &ResourceMetrics) -> Option<InstrumentationScope> {
-    let namespaces: Vec<_> =
-        registry.attached().iter().map(|attached| format!("{}.", attached.identity().namespace)).collect();
-    metrics
-        .scope_metrics()
-        .find(|scope| {
-            let mut names = scope.metrics().map(|metric| metric.name());
-            names.any(|name| namespaces.iter().any(|namespace| name.starts_with(namespace)))
-        })
-        .map(|scope| scope.scope().clone())
 }
 
 /// The pipes of an instrumentation.

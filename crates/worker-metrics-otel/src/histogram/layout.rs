@@ -2,9 +2,12 @@
 //!
 //! Made once for each scale, read by every export of its series. Never splits a bucket of the source.
 
+use bytes::BytesMut;
 use worker_metrics::histogram::{ExponentialLayout, Scale};
 
+use super::point::EXPLICIT_BOUNDS;
 use super::{BoundsError, HistogramOptions};
+use crate::otlp::wire;
 
 /// Lowest scale of OTLP's exponential histograms: one bucket on each side of 1 s.
 ///
@@ -18,6 +21,8 @@ pub(super) struct Layout {
     buckets: Buckets,
     /// By bucket of the source: the bucket of OTLP. Begins at 0 and ascends by steps of at most 1.
     targets: Box<[usize]>,
+    /// Whether every bucket of the source is one of OTLP.
+    is_one_to_one: bool,
     /// By bucket of the source: what a value in it counts for in an estimate of the sum.
     middles_ns: Box<[u64]>,
 }
@@ -25,8 +30,8 @@ pub(super) struct Layout {
 /// The buckets of OTLP.
 #[derive(Debug)]
 pub(super) enum Buckets {
-    /// With these upper bounds in seconds, strictly ascending.
-    Explicit(Box<[f64]>),
+    /// With upper bounds in seconds, strictly ascending, written down as the field of a point.
+    Explicit(Box<[u8]>),
     /// Bucket 0 is the zero bucket, bucket `n` from 1 on has the index `offset + n - 1`.
     ///
     /// Values above the range of the source are in the last, whose definition reaches less far.
@@ -42,7 +47,8 @@ impl Layout {
             (None, Some(layout)) => lowered(layout, bounds_s.len(), options.max_buckets()),
             (None, None) => explicit(&bounds_s, &reduced(&bounds_s, options.max_buckets())),
         };
-        Self { scale: scale.clone(), buckets, targets, middles_ns: middles_ns(scale) }
+        let is_one_to_one = targets.iter().enumerate().all(|(bucket, &target)| bucket == target);
+        Self { scale: scale.clone(), buckets, targets, is_one_to_one, middles_ns: middles_ns(scale) }
     }
 
     pub(super) fn scale(&self) -> &Scale {
@@ -57,20 +63,30 @@ impl Layout {
         matches!(self.buckets, Buckets::Exponential(_))
     }
 
-    /// The counts by bucket of OTLP, from those by bucket of the source.
-    pub(super) fn merge(&self, counts: impl Iterator<Item = u64>) -> Vec<u64> {
-        let mut merged = vec![0_u64; self.targets.last().map_or(0, |last| last + 1)];
-        for (&target, count) in self.targets.iter().zip(counts) {
+    /// Whether the counts by bucket of the source are those by bucket of OTLP.
+    pub(super) fn is_one_to_one(&self) -> bool {
+        self.is_one_to_one
+    }
+
+    /// Puts the counts by bucket of OTLP, from those by bucket of the source, into `merged`.
+    pub(super) fn merge(&self, counts: &[u64], merged: &mut Vec<u64>) {
+        merged.clear();
+        merged.resize(self.targets.last().map_or(0, |last| last + 1), 0);
+        for (&target, &count) in self.targets.iter().zip(counts) {
             merged[target] = merged[target].saturating_add(count);
         }
-        merged
     }
 
     /// An estimate of the sum of the values with these counts by bucket of the source.
-    pub(super) fn estimate_ns(&self, counts: impl Iterator<Item = u64>) -> u128 {
+    pub(super) fn estimate_ns(&self, counts: &[u64]) -> u128 {
         let products = self.middles_ns.iter().zip(counts);
-        let products = products.map(|(&middle_ns, count)| u128::from(middle_ns) * u128::from(count));
-        products.fold(0, u128::saturating_add)
+        let products = products.map(|(&middle_ns, &count)| u128::from(middle_ns) * u128::from(count));
+        // Fewer than 2^16 products below 2^112 cannot overflow: the usual case, without a branch for each.
+        if counts.iter().fold(0, |all, count| all | count) < 1 << 48 {
+            products.fold(0, |sum, product| sum.wrapping_add(product))
+        } else {
+            products.fold(0, u128::saturating_add)
+        }
     }
 }
 
@@ -118,7 +134,10 @@ fn reduced(bounds_s: &[f64], max_buckets: usize) -> Vec<usize> {
 fn explicit(bounds_s: &[f64], kept: &[usize]) -> (Buckets, Box<[usize]>) {
     let target = |bucket| kept.partition_point(|&bound| bound < bucket);
     let targets = (0..=bounds_s.len()).map(target).collect();
-    (Buckets::Explicit(kept.iter().map(|&bound| bounds_s[bound]).collect()), targets)
+    let kept_s: Vec<u64> = kept.iter().map(|&bound| bounds_s[bound].to_bits()).collect();
+    let mut field = BytesMut::new();
+    wire::put_fixed64s(&mut field, EXPLICIT_BOUNDS, &kept_s);
+    (Buckets::Explicit(field.as_ref().into()), targets)
 }
 
 /// Exponential buckets, two merged into one until they are few enough; the zero bucket stays as it is.

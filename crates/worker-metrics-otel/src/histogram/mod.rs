@@ -3,16 +3,13 @@
 //! Called by the exporter, which gives the [`Ledger`] what the sources hold and sends what it returns. Nothing here does
 //! input or output, reads a clock, or costs more because more was counted: the buckets alone decide.
 //!
-//! `HistogramSnapshot → Ledger (Series: Totals) → Layout → Point → Part → request`
+//! `HistogramSnapshot → Ledger (Series: Totals) → Layout → Point → otlp::Requests`
 
 mod error;
 mod layout;
 mod ledger;
-mod metric;
 mod options;
-mod part;
 mod point;
-mod request;
 mod series;
 mod totals;
 
@@ -21,8 +18,5 @@ mod tests;
 
 pub use error::BoundsError;
 pub(crate) use ledger::{Ledger, Outcome};
-pub(crate) use metric::MetricInfo;
 pub use options::{HistogramOptions, Sum};
-pub(crate) use part::{Limits, PartId};
-pub(crate) use request::request;
 pub(crate) use series::SeriesId;

@@ -1,97 +1,159 @@
-//! One data point as a message.
+//! One data point, as the fields of its message.
 //!
-//! Built by a series for each export. Knows neither what was acknowledged nor how the point travels.
+//! Made of a series for each export. Knows neither what was acknowledged nor how the point travels.
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
-use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets as Positive;
-use opentelemetry_proto::tonic::metrics::v1::{
-    DataPointFlags, ExponentialHistogramDataPoint, HistogramDataPoint,
-};
-use prost::Message;
+use bytes::{BufMut, BytesMut};
+use opentelemetry_proto::tonic::metrics::v1::DataPointFlags;
 use worker_metrics::histogram::ExponentialLayout;
 
 use super::layout::{Buckets, Layout};
+use crate::otlp::wire;
 
-/// A point of either kind of histogram.
+/// A point of either kind of histogram. It has no smallest and no largest value: they are not known.
 #[derive(Debug)]
-pub(super) enum Point {
-    Explicit(HistogramDataPoint),
-    Exponential(ExponentialHistogramDataPoint),
-}
-
-/// Whose point it is, and of which time.
-#[derive(Debug)]
-pub(super) struct Stamp {
-    pub(super) attributes: Vec<KeyValue>,
+pub(super) struct Point<'a> {
+    pub(super) layout: &'a Layout,
+    /// Written with the number of [`attributes_number`].
+    pub(super) attributes: &'a [u8],
     pub(super) start_ns: u64,
     pub(super) time_ns: u64,
+    /// `None` where the series has ended: no recorded value.
+    pub(super) value: Option<Value<'a>>,
 }
 
-impl Point {
-    /// A point of these counts by bucket of the source. It has no smallest and no largest value: they are not known.
-    pub(super) fn value(
-        layout: &Layout,
-        stamp: Stamp,
-        counts: impl Iterator<Item = u64>,
-        sum_s: Option<f64>,
-    ) -> Self {
-        let counts = layout.merge(counts);
-        let count = counts.iter().copied().fold(0, u64::saturating_add);
-        match layout.buckets() {
-            Buckets::Explicit(bounds_s) => Self::Explicit(HistogramDataPoint {
-                count,
-                sum: sum_s,
-                bucket_counts: counts,
-                explicit_bounds: bounds_s.to_vec(),
-                ..stamp.into()
-            }),
-            Buckets::Exponential(layout) => Self::Exponential(ExponentialHistogramDataPoint {
-                count,
-                sum: sum_s,
-                scale: layout.scale,
-                zero_count: counts.first().copied().unwrap_or_default(),
-                zero_threshold: layout.zero_threshold_s,
-                positive: Some(positive(layout, counts)),
-                ..stamp.into()
-            }),
+#[derive(Debug)]
+pub(super) struct Value<'a> {
+    /// By bucket of OTLP.
+    pub(super) counts: &'a [u64],
+    pub(super) count: u64,
+    pub(super) sum_s: Option<f64>,
+}
+
+/// The number of the field that holds an attribute.
+pub(super) fn attributes_number(layout: &Layout) -> u8 {
+    if layout.is_exponential() { 1 } else { 9 }
+}
+
+const START: u8 = 2;
+const TIME: u8 = 3;
+const COUNT: u8 = 4;
+const SUM: u8 = 5;
+const BUCKET_COUNTS: u8 = 6;
+/// `explicit_bounds`, which a [`Layout`] has written down.
+pub(super) const EXPLICIT_BOUNDS: u8 = 7;
+const SCALE: u8 = 6;
+const ZERO_COUNT: u8 = 7;
+const POSITIVE: u8 = 8;
+const OFFSET: u8 = 1;
+const BUCKETS: u8 = 2;
+const FLAGS: u8 = 10;
+const ZERO_THRESHOLD: u8 = 14;
+
+const NO_RECORDED_VALUE: u64 = DataPointFlags::NoRecordedValueMask as u64;
+
+impl Point<'_> {
+    /// Bytes of the message.
+    pub(super) fn len(&self) -> usize {
+        let common =
+            self.attributes.len() + wire::fixed64_len(self.start_ns) + wire::fixed64_len(self.time_ns);
+        let Some(value) = &self.value else { return common + wire::number_len(NO_RECORDED_VALUE) };
+        let common = common
+            + wire::fixed64_len(value.count)
+            + if value.sum_s.is_some() { wire::FIXED64_LEN } else { 0 };
+        match self.layout.buckets() {
+            Buckets::Explicit(bounds) => common + wire::fixed64s_len(value.counts.len()) + bounds.len(),
+            Buckets::Exponential(layout) => {
+                common
+                    + wire::number_len(wire::zigzag(layout.scale))
+                    + wire::fixed64_len(value.zero_count())
+                    + wire::delimited_len(Positive::of(layout, value.counts).len())
+                    + wire::fixed64_len(layout.zero_threshold_s.to_bits())
+            }
         }
     }
 
-    /// A point that says that the series has ended.
-    pub(super) fn end(layout: &Layout, stamp: Stamp) -> Self {
-        let flags = DataPointFlags::NoRecordedValueMask as u32;
-        match layout.is_exponential() {
-            false => Self::Explicit(HistogramDataPoint { flags, ..stamp.into() }),
-            true => Self::Exponential(ExponentialHistogramDataPoint { flags, ..stamp.into() }),
+    /// Writes the fields in the order of their numbers.
+    pub(super) fn put(&self, to: &mut BytesMut) {
+        match self.layout.buckets() {
+            Buckets::Explicit(bounds) => {
+                self.put_common(to);
+                if let Some(value) = &self.value {
+                    wire::put_fixed64s(to, BUCKET_COUNTS, value.counts);
+                    to.put_slice(bounds);
+                }
+                to.put_slice(self.attributes);
+                self.put_flags(to);
+            }
+            Buckets::Exponential(layout) => {
+                to.put_slice(self.attributes);
+                self.put_common(to);
+                if let Some(value) = &self.value {
+                    wire::put_number(to, SCALE, wire::zigzag(layout.scale));
+                    wire::put_fixed64(to, ZERO_COUNT, value.zero_count());
+                    Positive::of(layout, value.counts).put(to);
+                    wire::put_fixed64(to, ZERO_THRESHOLD, layout.zero_threshold_s.to_bits());
+                }
+                self.put_flags(to);
+            }
         }
     }
 
-    pub(super) fn encoded_len(&self) -> usize {
-        match self {
-            Self::Explicit(point) => point.encoded_len(),
-            Self::Exponential(point) => point.encoded_len(),
+    fn put_common(&self, to: &mut BytesMut) {
+        wire::put_fixed64(to, START, self.start_ns);
+        wire::put_fixed64(to, TIME, self.time_ns);
+        let Some(value) = &self.value else { return };
+        wire::put_fixed64(to, COUNT, value.count);
+        if let Some(sum_s) = value.sum_s {
+            wire::put_fixed64_always(to, SUM, sum_s.to_bits());
+        }
+    }
+
+    fn put_flags(&self, to: &mut BytesMut) {
+        if self.value.is_none() {
+            wire::put_number(to, FLAGS, NO_RECORDED_VALUE);
         }
     }
 }
 
-/// The positive buckets, without those of 0 at either end.
-fn positive(layout: &ExponentialLayout, mut counts: Vec<u64>) -> Positive {
-    let filled = |bucket: &u64| *bucket > 0;
-    counts.truncate(counts.iter().rposition(filled).map_or(0, |last| last + 1));
-    let first = counts.iter().skip(1).position(filled).unwrap_or(0);
-    let offset = (layout.offset..).nth(first).unwrap_or(layout.offset);
-    counts.drain(..counts.len().min(first + 1));
-    Positive { offset, bucket_counts: counts }
-}
-
-impl From<Stamp> for HistogramDataPoint {
-    fn from(Stamp { attributes, start_ns, time_ns }: Stamp) -> Self {
-        Self { attributes, start_time_unix_nano: start_ns, time_unix_nano: time_ns, ..Self::default() }
+impl Value<'_> {
+    fn zero_count(&self) -> u64 {
+        self.counts.first().copied().unwrap_or_default()
     }
 }
 
-impl From<Stamp> for ExponentialHistogramDataPoint {
-    fn from(Stamp { attributes, start_ns, time_ns }: Stamp) -> Self {
-        Self { attributes, start_time_unix_nano: start_ns, time_unix_nano: time_ns, ..Self::default() }
+/// The positive buckets from the first that is filled to the last.
+struct Positive<'a> {
+    offset: i32,
+    counts: &'a [u64],
+}
+
+impl<'a> Positive<'a> {
+    fn of(layout: &ExponentialLayout, counts: &'a [u64]) -> Self {
+        let positive = counts.get(1..).unwrap_or_default();
+        let filled = |bucket: &u64| *bucket > 0;
+        let first = positive.iter().position(filled).unwrap_or(0);
+        let end = positive.iter().rposition(filled).map_or(first, |last| last + 1);
+        Self {
+            offset: (layout.offset..).nth(first).unwrap_or(layout.offset),
+            counts: positive.get(first..end).unwrap_or_default(),
+        }
+    }
+
+    fn counts_len(&self) -> usize {
+        self.counts.iter().map(|&count| wire::varint_len(count)).sum()
+    }
+
+    fn len(&self) -> usize {
+        let counts = if self.counts.is_empty() { 0 } else { wire::delimited_len(self.counts_len()) };
+        wire::number_len(wire::zigzag(self.offset)) + counts
+    }
+
+    fn put(&self, to: &mut BytesMut) {
+        wire::put_delimited(to, POSITIVE, self.len());
+        wire::put_number(to, OFFSET, wire::zigzag(self.offset));
+        if !self.counts.is_empty() {
+            wire::put_delimited(to, BUCKETS, self.counts_len());
+            self.counts.iter().for_each(|&count| wire::put_varint(to, count));
+        }
     }
 }

@@ -4,15 +4,15 @@
 
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
+use bytes::BytesMut;
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use worker_metrics::histogram::HistogramSnapshot;
 
 use super::Sum;
 use super::layout::Layout;
-use super::metric::Descriptor;
-use super::point::{Point, Stamp};
+use super::point::{Point, Value};
 use super::totals::Totals;
+use crate::otlp::Descriptor;
 
 /// Which series of which attached source.
 ///
@@ -32,7 +32,8 @@ pub(crate) struct SeriesId {
 pub(super) struct Series {
     descriptor: Arc<Descriptor>,
     layout: Arc<Layout>,
-    attributes: Vec<KeyValue>,
+    /// As fields of a point.
+    attributes: Box<[u8]>,
     sum: SumKind,
     recorded: Totals,
     recorded_ns: u64,
@@ -51,6 +52,21 @@ pub(super) struct Series {
     /// Whether another series goes on under the same attributes.
     is_superseded: bool,
     in_flight: Option<InFlight>,
+    staged: Staged,
+}
+
+/// What the next point says.
+#[derive(Debug, Default)]
+struct Staged {
+    /// By bucket of the source what was counted since the base, and by bucket of OTLP; buffers that most series never need.
+    since: Vec<u64>,
+    merged: Vec<u64>,
+    count: u64,
+    sum_s: Option<f64>,
+    start_ns: u64,
+    time_ns: u64,
+    is_end: bool,
+    is_due: bool,
 }
 
 /// Where the sum comes from, for the life of the series.
@@ -90,7 +106,7 @@ impl Series {
     pub(super) fn new(
         descriptor: Arc<Descriptor>,
         layout: Arc<Layout>,
-        attributes: Vec<KeyValue>,
+        attributes: Box<[u8]>,
         start_ns: u64,
         sum: Sum,
         snapshot: &HistogramSnapshot,
@@ -115,6 +131,7 @@ impl Series {
             seen: 0,
             is_superseded: false,
             in_flight: None,
+            staged: Staged::default(),
         }
     }
 
@@ -177,36 +194,71 @@ impl Series {
         !self.is_delivered && (temporality != AggregationTemporality::Delta || has_changed())
     }
 
-    /// The point of what is due, if it is one.
-    pub(super) fn point(&self, due: Due, now: Moment) -> Option<Point> {
-        match due {
-            Due::Value => Some(self.value(self.stamp(self.recorded_ns))),
-            Due::End => Some(Point::end(&self.layout, self.stamp(now.time_ns))),
-            Due::Nothing | Due::Forget => None,
+    /// Prepares the point of what is due, if it is one, and tells its length.
+    pub(super) fn stage(&mut self, due: Due, now: Moment) -> Option<usize> {
+        self.staged.is_due = matches!(due, Due::Value | Due::End);
+        let time_ns = match due {
+            Due::Value => self.recorded_ns,
+            Due::End => now.time_ns,
+            Due::Nothing | Due::Forget => return None,
+        };
+        self.staged.is_end = due == Due::End;
+        self.staged.time_ns = time_ns;
+        // From the end of what was acknowledged, or from the start. A clock that was set back must not turn that round.
+        self.staged.start_ns = self.base_ns.min(time_ns.saturating_sub(1));
+        if due == Due::Value {
+            self.stage_value();
+        }
+        Some(self.point().len())
+    }
+
+    /// Whether a point was prepared.
+    pub(super) fn is_staged(&self) -> bool {
+        self.staged.is_due
+    }
+
+    fn stage_value(&mut self) {
+        let Self { recorded, base, layout, staged, .. } = self;
+        if !base.is_empty() {
+            staged.since.clear();
+            staged.since.extend(recorded.counts_since(base));
+        }
+        let since = if base.is_empty() { recorded.counts() } else { &staged.since };
+        if !layout.is_one_to_one() {
+            layout.merge(since, &mut staged.merged);
+        }
+        staged.count = total(since);
+        let sum_ns: Option<u128> = match self.sum {
+            SumKind::Measured if staged.count == 0 => Some(0),
+            SumKind::Measured => self.sum_is_known.then(|| recorded.sum_ns_since(base).into()),
+            SumKind::Estimated => Some(layout.estimate_ns(since)),
+            SumKind::Absent => None,
+        };
+        staged.sum_s = sum_ns.map(|sum_ns| sum_ns as f64 / 1e9);
+    }
+
+    fn point(&self) -> Point<'_> {
+        let Self { recorded, base, layout, staged, attributes, .. } = self;
+        let counts = match (layout.is_one_to_one(), base.is_empty()) {
+            (false, _) => &staged.merged,
+            (true, false) => &staged.since,
+            (true, true) => recorded.counts(),
+        };
+        let value = Value { counts, count: staged.count, sum_s: staged.sum_s };
+        Point {
+            layout,
+            attributes,
+            start_ns: staged.start_ns,
+            time_ns: staged.time_ns,
+            value: (!staged.is_end).then_some(value),
         }
     }
 
-    fn value(&self, stamp: Stamp) -> Point {
-        let counts = || self.recorded.counts_since(&self.base);
-        let sum_ns = match self.sum {
-            SumKind::Measured if counts().all(|count| count == 0) => Some(0),
-            SumKind::Measured => self.sum_is_known.then(|| self.recorded.sum_ns_since(&self.base).into()),
-            SumKind::Estimated => Some(self.layout.estimate_ns(counts())),
-            SumKind::Absent => None,
-        };
-        Point::value(&self.layout, stamp, counts(), sum_ns.map(|sum_ns: u128| sum_ns as f64 / 1e9))
-    }
-
-    /// From the end of what was acknowledged, or from the start. A clock that was set back must not turn that round.
-    fn stamp(&self, time_ns: u64) -> Stamp {
-        let start_ns = self.base_ns.min(time_ns.saturating_sub(1));
-        Stamp { attributes: self.attributes.clone(), start_ns, time_ns }
-    }
-
-    /// Notes that what is due was put into a part.
-    pub(super) fn sent(&mut self, part: usize, is_end: bool) {
+    /// Writes the point that was prepared, and notes into which part.
+    pub(super) fn put(&mut self, part: usize, to: &mut BytesMut) {
+        self.point().put(to);
         self.is_known = true;
-        self.in_flight = Some(InFlight { part, is_end });
+        self.in_flight = Some(InFlight { part, is_end: self.staged.is_end });
     }
 
     pub(super) fn is_in(&self, part: usize) -> bool {
@@ -234,4 +286,13 @@ impl Series {
         }
         self.is_superseded
     }
+}
+
+/// The sum of the counts, at most `u64::MAX`.
+fn total(counts: &[u64]) -> u64 {
+    // In two halves, which cannot overflow: without a branch for each count.
+    let (low, high) = counts
+        .iter()
+        .fold((0_u64, 0_u64), |(low, high), count| (low + (count & 0xFFFF_FFFF), high + (count >> 32)));
+    u64::try_from(u128::from(low) + (u128::from(high) << 32)).unwrap_or(u64::MAX)
 }

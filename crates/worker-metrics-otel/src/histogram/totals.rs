@@ -17,10 +17,24 @@ impl Totals {
     /// Raises each total to that of the snapshot, if that is larger.
     pub(super) fn raise(&mut self, snapshot: &HistogramSnapshot) {
         self.buckets.resize(snapshot.buckets.len(), 0);
-        for (total, &count) in self.buckets.iter_mut().zip(&snapshot.buckets) {
-            *total = count.max(*total);
+        if is_at_least(&snapshot.buckets, &self.buckets) {
+            self.buckets.copy_from_slice(&snapshot.buckets);
+        } else {
+            for (total, &count) in self.buckets.iter_mut().zip(&snapshot.buckets) {
+                *total = count.max(*total);
+            }
         }
         self.sum_ns = snapshot.sum_ns.map_or(self.sum_ns, |sum_ns| sum_ns.max(self.sum_ns));
+    }
+
+    /// The counts of each bucket.
+    pub(super) fn counts(&self) -> &[u64] {
+        &self.buckets
+    }
+
+    /// Whether nothing was ever counted: not even buckets are known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.buckets.is_empty()
     }
 
     /// Takes over the counts of later totals.
@@ -43,4 +57,10 @@ impl Totals {
     pub(super) fn sum_ns_since(&self, earlier: &Self) -> u64 {
         self.sum_ns.saturating_sub(earlier.sum_ns)
     }
+}
+
+/// Whether no count of the later ones is surely below that of the earlier ones: the usual case, told without a branch for each.
+fn is_at_least(later: &[u64], earlier: &[u64]) -> bool {
+    let differences = later.iter().zip(earlier).map(|(later, earlier)| later.wrapping_sub(*earlier) | later);
+    differences.fold(0, |all, difference| all | difference) < 1 << 63
 }

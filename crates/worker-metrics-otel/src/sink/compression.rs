@@ -46,17 +46,17 @@ impl Compression {
 
     /// `body`, compressed.
     #[cfg(feature = "http-proto")]
-    pub(super) fn compress(self, body: Vec<u8>) -> std::io::Result<Vec<u8>> {
+    pub(super) fn compress(self, body: bytes::Bytes) -> std::io::Result<bytes::Bytes> {
         match self {
             #[cfg(feature = "gzip")]
             Self::Gzip => {
                 use std::io::Write;
                 let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
                 encoder.write_all(&body)?;
-                encoder.finish()
+                encoder.finish().map(Into::into)
             }
             #[cfg(feature = "zstd")]
-            Self::Zstd => zstd::bulk::compress(&body, zstd::DEFAULT_COMPRESSION_LEVEL),
+            Self::Zstd => zstd::bulk::compress(&body, zstd::DEFAULT_COMPRESSION_LEVEL).map(Into::into),
             // Those that are not compiled in are refused when they are set.
             _ => Ok(body),
         }

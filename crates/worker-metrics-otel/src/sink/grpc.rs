@@ -4,10 +4,14 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
+use bytes::{BufMut, Bytes};
+use http::uri::PathAndQuery;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use prost::Message;
+use tonic::client::Grpc as Client;
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 use tonic::codec::CompressionEncoding;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -54,13 +58,8 @@ impl Grpc {
         Self { channel, endpoint: None }
     }
 
-    pub(super) fn prepare(
-        self,
-        request: ExportMetricsServiceRequest,
-        headers: Headers,
-        compression: Compression,
-    ) -> GrpcOnce {
-        let client = MetricsServiceClient::new(self.channel);
+    pub(super) fn prepare(self, request: Bytes, headers: Headers, compression: Compression) -> GrpcOnce {
+        let client = Client::new(self.channel);
         let client = match compression {
             // Receivers written in Go answer in the compression of the request, asked or not.
             #[cfg(feature = "gzip")]
@@ -86,8 +85,8 @@ impl fmt::Debug for Grpc {
 
 /// A request on a channel.
 pub(super) struct GrpcOnce {
-    client: MetricsServiceClient<Channel>,
-    request: ExportMetricsServiceRequest,
+    client: Client<Channel>,
+    request: Bytes,
     headers: Headers,
 }
 
@@ -95,10 +94,58 @@ impl GrpcOnce {
     pub(super) async fn send(&self) -> Result<Acknowledged, Failure> {
         let mut request = tonic::Request::new(self.request.clone());
         *request.metadata_mut() = MetadataMap::from_headers(self.headers.0.clone());
-        match self.client.clone().export(request).await {
+        let mut client = self.client.clone();
+        let response = match client.ready().await {
+            Ok(()) => client.unary(request, PathAndQuery::from_static(METHOD), Encoded).await,
+            Err(error) => Err(Status::from_error(error.into())),
+        };
+        match response {
             Ok(response) => Ok(Acknowledged::new(response.into_inner(), &self.headers)),
             Err(status) => Err(failure(&status, &self.headers)),
         }
+    }
+}
+
+/// `Export` of `opentelemetry/proto/collector/metrics/v1/metrics_service.proto`.
+const METHOD: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
+/// Requests that are encoded already, and answers that are decoded.
+#[derive(Clone, Copy, Debug, Default)]
+struct Encoded;
+
+impl Codec for Encoded {
+    type Encode = Bytes;
+    type Decode = ExportMetricsServiceResponse;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Encoded {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, request: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.reserve(request.len());
+        to.put(request);
+        Ok(())
+    }
+}
+
+impl Decoder for Encoded {
+    type Item = ExportMetricsServiceResponse;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
+        let decoded = ExportMetricsServiceResponse::decode(from);
+        decoded.map(Some).map_err(|cause| Status::internal(cause.to_string()))
     }
 }
 

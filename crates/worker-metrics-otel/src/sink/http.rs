@@ -12,9 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use hyper_util::client::legacy;
 use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use opentelemetry_proto::tonic::collector::metrics::v1::{
-    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
-};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 use tokio::sync::oneshot;
 
@@ -65,12 +63,12 @@ impl Http {
 
     pub(super) fn prepare(
         self,
-        request: &ExportMetricsServiceRequest,
+        request: Bytes,
         headers: Headers,
         compression: Compression,
     ) -> Result<HttpOnce, SendError> {
         let refuse = |cause: &dyn fmt::Display| SendError::Request(cause.to_string());
-        let body = compression.compress(request.encode_to_vec()).map_err(|cause| refuse(&cause))?;
+        let body = compression.compress(request).map_err(|cause| refuse(&cause))?;
         let mut all = headers.0.clone();
         all.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
         let user_agent = concat!("worker-metrics-otel/", env!("CARGO_PKG_VERSION"));
@@ -78,7 +76,7 @@ impl Http {
         if let Some(encoding) = compression.encoding() {
             all.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
-        Ok(HttpOnce { http: self, secrets: headers, headers: all, body: body.into() })
+        Ok(HttpOnce { http: self, secrets: headers, headers: all, body })
     }
 }
 

@@ -24,7 +24,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use bytes::Bytes;
 
 pub(crate) use acknowledged::Acknowledged;
 pub use compression::Compression;
@@ -160,8 +160,8 @@ impl Sink {
         Ok(self)
     }
 
-    /// Sends one request.
-    pub(crate) async fn send(&self, request: ExportMetricsServiceRequest) -> Result<Acknowledged, SendError> {
+    /// Sends one encoded `ExportMetricsServiceRequest`.
+    pub(crate) async fn send(&self, request: Bytes) -> Result<Acknowledged, SendError> {
         let Self { transport, headers, compression, timeout, .. } = self.clone();
         let sending = async move {
             let once = transport.prepare(request, headers, compression)?;

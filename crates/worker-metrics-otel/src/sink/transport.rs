@@ -1,6 +1,6 @@
 //! One of the transports that are compiled in.
 
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use bytes::Bytes;
 
 use super::endpoint::{Endpoint, Protocol};
 use super::headers::Headers;
@@ -57,7 +57,7 @@ impl Transport {
 
     pub(super) fn prepare(
         self,
-        request: ExportMetricsServiceRequest,
+        request: Bytes,
         headers: Headers,
         compression: Compression,
     ) -> Result<Once, SendError> {
@@ -65,7 +65,7 @@ impl Transport {
             #[cfg(feature = "grpc-tonic")]
             Self::Grpc(grpc) => Ok(Once::Grpc(grpc.prepare(request, headers, compression))),
             #[cfg(feature = "http-proto")]
-            Self::Http(http) => http.prepare(&request, headers, compression).map(Once::Http),
+            Self::Http(http) => http.prepare(request, headers, compression).map(Once::Http),
         }
     }
 }

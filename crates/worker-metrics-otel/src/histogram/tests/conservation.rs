@@ -10,9 +10,11 @@ use proptest::prelude::*;
 use worker_metrics::histogram::{HistogramSnapshot, Scale};
 
 use super::receiver::{FIRST_INDEX, POSITIVE, Receiver, series_of};
-use super::{ACKNOWLEDGED, POLLS, attributes, decoded, exponential, id, ns, time};
-use crate::histogram::part::Part;
-use crate::histogram::{HistogramOptions, Ledger, Limits, MetricInfo, Outcome};
+use super::{
+    ACKNOWLEDGED, POLLS, attributes, decoded, exponential, finish_into, id, ledger, ns, requests, time,
+};
+use crate::histogram::{Ledger, Outcome};
+use crate::otlp::{Limits, MetricInfo, Part, Requests};
 
 /// What happens between two exports.
 #[derive(Clone, Debug)]
@@ -83,6 +85,7 @@ struct Recorded {
 struct World {
     temporality: AggregationTemporality,
     ledger: Ledger,
+    requests: Requests,
     receiver: Receiver,
     attached: Vec<Attached>,
     recorded: BTreeMap<i64, Recorded>,
@@ -109,7 +112,8 @@ impl World {
         };
         Self {
             temporality: received,
-            ledger: Ledger::new(temporality, HistogramOptions::default(), limits),
+            ledger: ledger(temporality),
+            requests: requests(limits),
             receiver: Receiver::new(received),
             attached: Vec::new(),
             recorded: BTreeMap::new(),
@@ -174,7 +178,7 @@ impl World {
         for (series, recorded) in &mut self.recorded {
             recorded.has_ended = !numbers.contains(&series.unsigned_abs());
         }
-        let parts = self.ledger.finish();
+        let parts = finish_into(&mut self.requests, &mut self.ledger);
         for (index, part) in parts.iter().enumerate() {
             self.send(part, fates.get(index % fates.len().max(1)).copied().unwrap_or(Fate::Acknowledged));
         }
@@ -184,7 +188,7 @@ impl World {
     fn send(&mut self, part: &Part, fate: Fate) {
         let metrics = decoded(part);
         self.sent.extend(series_of(&metrics));
-        let points = i64::try_from(part.points).expect("few");
+        let points = i64::try_from(part.id.points).expect("few");
         let outcome = match fate {
             Fate::Acknowledged => ACKNOWLEDGED,
             Fate::Partial => Outcome::Acknowledged { rejected: points - 1 },

@@ -13,7 +13,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use prost::Message;
 use worker_metrics::histogram::{HistogramSnapshot, Scale};
 
-use super::{POLLS, exponential, id, ledger, ns, snapshot, time};
+use super::{POLLS, decoded, exponential, finish, id, ledger, ns, snapshot, time};
 
 const CUMULATIVE: i32 = 2;
 const DELTA: i32 = 1;
@@ -30,8 +30,7 @@ fn metric(temporality: Temporality, snapshot: &HistogramSnapshot) -> Metric {
     let mut ledger = ledger(temporality);
     ledger.begin(time(11));
     ledger.record(id(1), &POLLS, &attributes, time(1), snapshot);
-    let mut parts = ledger.finish();
-    parts.remove(0).metrics.remove(0)
+    decoded(&finish(&mut ledger)[0]).remove(0)
 }
 
 fn expected_attributes() -> Vec<ProtoKeyValue> {

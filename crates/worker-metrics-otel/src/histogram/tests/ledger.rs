@@ -8,10 +8,10 @@ use opentelemetry_sdk::metrics::Temporality;
 use worker_metrics::histogram::{HistogramSnapshot, Scale};
 
 use super::{
-    ACKNOWLEDGED, POLLS, attributes, cycle, decoded, explicit_points, exponential, exported, id, ledger, ns,
-    only_point, settle_all, snapshot, time,
+    ACKNOWLEDGED, POLLS, attributes, cycle, decoded, explicit_points, exponential, exported, finish, id,
+    ledger, ns, only_point, settle_all, snapshot, time,
 };
-use crate::histogram::{HistogramOptions, Ledger, Limits, Outcome, SeriesId};
+use crate::histogram::{HistogramOptions, Ledger, Outcome, SeriesId};
 
 const REJECTED: Outcome = Outcome::Acknowledged { rejected: 1 };
 
@@ -185,7 +185,7 @@ fn an_end_that_was_never_settled_is_not_settled_with_the_next_export() {
     ledger.begin(time(30));
     ledger.record(id(1), &POLLS, &attributes(1), time(1), &counts(&[1, 0, 0]));
     ledger.record(id(2), &POLLS, &attributes(2), time(1), &counts(&[5, 0, 0]));
-    let parts = ledger.finish();
+    let parts = finish(&mut ledger);
     assert_eq!(only_point(&parts).count, 5);
     settle_all(&mut ledger, &parts, ACKNOWLEDGED);
     let metrics = decoded(
@@ -193,7 +193,7 @@ fn an_end_that_was_never_settled_is_not_settled_with_the_next_export() {
             ledger.begin(time(40));
             ledger.record(id(1), &POLLS, &attributes(1), time(1), &counts(&[2, 0, 0]));
             ledger.record(id(2), &POLLS, &attributes(2), time(1), &counts(&[5, 0, 0]));
-            ledger.finish()
+            finish(&mut ledger)
         }[0],
     );
     let [point] = explicit_points(&metrics[0]) else { panic!("not one point") };
@@ -279,13 +279,13 @@ fn a_time_that_otlp_cannot_hold_is_the_nearest_it_can() {
     let far = UNIX_EPOCH + Duration::from_secs(u64::MAX / 1_000_000_000 + 1);
     ledger.begin(far);
     ledger.record(id(1), &POLLS, &[], UNIX_EPOCH - Duration::from_secs(1), &counts(&[1, 0, 0]));
-    let point = only_point(&ledger.finish());
+    let point = only_point(&finish(&mut ledger));
     assert_eq!((point.start_time_unix_nano, point.time_unix_nano), (0, u64::MAX));
 }
 
 #[test]
 fn workers_and_rows_are_series_of_their_own() {
-    let mut ledger = Ledger::new(Temporality::Delta, HistogramOptions::default(), Limits::default());
+    let mut ledger = ledger(Temporality::Delta);
     ledger.begin(time(10));
     let mut number = 0;
     for row in [1, 2] {
@@ -295,7 +295,7 @@ fn workers_and_rows_are_series_of_their_own() {
             ledger.record(id, &POLLS, &attributes(number), time(1), &counts(&[number, 0, 0]));
         }
     }
-    let metrics = decoded(&ledger.finish()[0]);
+    let metrics = decoded(&finish(&mut ledger)[0]);
     let counts: Vec<_> = explicit_points(&metrics[0]).iter().map(|point| point.count).collect();
     assert_eq!(counts, [1, 2, 3, 4, 5, 6]);
 }
@@ -320,7 +320,7 @@ fn of_ended_series_that_nobody_acknowledges_the_oldest_are_forgotten() {
     };
     ledger.begin(time(10));
     record(&mut ledger, 0..5);
-    let points = |ledger: &mut Ledger| ledger.finish().iter().map(|part| part.points).sum::<usize>();
+    let points = |ledger: &mut Ledger| finish(ledger).iter().map(|part| part.id.points).sum::<usize>();
     assert_eq!(points(&mut ledger), 5);
     assert_eq!(ledger.forget_ended_beyond(3), 0, "none has ended");
 

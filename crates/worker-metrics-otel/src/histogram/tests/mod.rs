@@ -12,17 +12,17 @@ mod sum;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use opentelemetry::KeyValue;
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::{
-    ExponentialHistogramDataPoint, HistogramDataPoint, Metric, ScopeMetrics,
-};
+use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, HistogramDataPoint, Metric};
+use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use prost::Message;
 use worker_metrics::histogram::{HistogramSnapshot, Scale};
 
-use super::part::Part;
-use super::{HistogramOptions, Ledger, Limits, MetricInfo, Outcome, SeriesId};
+use super::{HistogramOptions, Ledger, Outcome, SeriesId};
+use crate::otlp::{Envelope, Limits, MetricInfo, Part, Requests};
 
 const POLLS: MetricInfo<'_> =
     MetricInfo { name: "tokio.worker.poll.duration", description: "How long polls took.", unit: "s" };
@@ -46,7 +46,25 @@ fn attributes(attachment: u64) -> [KeyValue; 1] {
 }
 
 fn ledger(temporality: Temporality) -> Ledger {
-    Ledger::new(temporality, HistogramOptions::default(), Limits::default())
+    Ledger::new(temporality, HistogramOptions::default())
+}
+
+fn requests(limits: Limits) -> Requests {
+    let scope = InstrumentationScope::builder("worker-metrics").build();
+    Requests::new(limits, Envelope::new(&Resource::builder_empty().build(), &scope))
+}
+
+/// Ends a cycle, within the limits that are usual.
+fn finish(ledger: &mut Ledger) -> Vec<Part> {
+    finish_into(&mut requests(Limits::default()), ledger)
+}
+
+fn finish_into(requests: &mut Requests, ledger: &mut Ledger) -> Vec<Part> {
+    let mut parts = Vec::new();
+    requests.begin(ledger.cycle());
+    ledger.finish(requests);
+    requests.finish(&mut parts);
+    parts
 }
 
 fn snapshot(scale: &Scale, counts: &[u64], sum_ns: Option<u64>) -> HistogramSnapshot {
@@ -67,22 +85,25 @@ fn cycle(ledger: &mut Ledger, seconds: u64, snapshot: Option<&HistogramSnapshot>
     if let Some(snapshot) = snapshot {
         ledger.record(id(1), &POLLS, &attributes(1), time(1), snapshot);
     }
-    ledger.finish()
+    finish(ledger)
 }
 
 fn settle_all(ledger: &mut Ledger, parts: &[Part], outcome: Outcome) {
     parts.iter().for_each(|part| ledger.settle(part.id, outcome));
 }
 
-/// What arrives: the metrics after encoding and decoding.
+/// What arrives: the metrics, decoded.
 fn decoded(part: &Part) -> Vec<Metric> {
-    let sent = ScopeMetrics { metrics: part.metrics.clone(), ..ScopeMetrics::default() };
-    ScopeMetrics::decode(&*sent.encode_to_vec()).expect("encoded just now").metrics
+    let mut request = ExportMetricsServiceRequest::decode(part.message.clone()).expect("it is a request");
+    assert_eq!(request.encode_to_vec(), part.message, "it is written as prost writes it");
+    let [of_resource] = &mut request.resource_metrics[..] else { panic!("not one resource") };
+    let [of_scope] = &mut of_resource.scope_metrics[..] else { panic!("not one scope") };
+    std::mem::take(&mut of_scope.metrics)
 }
 
 /// The one metric that arrives.
 fn exported(options: &HistogramOptions, temporality: Temporality, snapshot: &HistogramSnapshot) -> Metric {
-    let mut ledger = Ledger::new(temporality, options.clone(), Limits::default());
+    let mut ledger = Ledger::new(temporality, options.clone());
     let parts = cycle(&mut ledger, 10, Some(snapshot));
     let [part] = &parts[..] else { panic!("{} parts", parts.len()) };
     let [metric] = &decoded(part)[..] else { panic!("not one metric") };

@@ -6,11 +6,12 @@ use proptest::prelude::*;
 use worker_metrics::histogram::Scale;
 
 use super::{
-    ACKNOWLEDGED, POLLS, ascending, attributes, cycle, decoded, explicit_point, exported, id, ledger,
+    ACKNOWLEDGED, POLLS, ascending, attributes, cycle, decoded, explicit_point, exported, finish, id, ledger,
     only_point, scales, settle_all, snapshot, time,
 };
 use crate::histogram::layout::Layout;
-use crate::histogram::{HistogramOptions, Limits, MetricInfo, Outcome, Sum};
+use crate::histogram::{HistogramOptions, Outcome, Sum};
+use crate::otlp::MetricInfo;
 
 const NOTE: &str = "The sum is an estimate from the bucket bounds.";
 
@@ -32,7 +33,7 @@ fn the_estimate_is_between_the_ends_of_the_buckets() {
         for bucket in 0..scale.buckets() {
             let mut counts = vec![0; scale.buckets()];
             counts[bucket] = 1000;
-            let middle_ns = layout.estimate_ns(counts.into_iter()) / 1000;
+            let middle_ns = layout.estimate_ns(&counts) / 1000;
             let range_ns = scale.bucket_range(bucket).expect("a bucket");
             assert!((u128::from(range_ns.start)..=range_ns.end.into()).contains(&middle_ns));
         }
@@ -82,7 +83,7 @@ fn one_estimate_among_the_points_is_enough_for_the_note() {
     ledger.record(id(2), &POLLS, &attributes(2), time(1), &snapshot(&scale, &[1; 23], None));
     let other = MetricInfo { name: "other", ..POLLS };
     ledger.record(id(3), &other, &attributes(3), time(1), &snapshot(&scale, &[1; 23], Some(5)));
-    let parts = ledger.finish();
+    let parts = finish(&mut ledger);
     let metrics = decoded(&parts[0]);
     assert_eq!(metrics.len(), 2);
     assert!(metrics[0].description.ends_with(NOTE));
@@ -153,11 +154,7 @@ fn a_sum_of_nothing_is_zero() {
 fn what_no_clock_can_count_saturates() {
     for scale in scales() {
         let counts = vec![u64::MAX; scale.buckets()];
-        let mut ledger = crate::histogram::Ledger::new(
-            Temporality::Cumulative,
-            HistogramOptions::default(),
-            Limits::default(),
-        );
+        let mut ledger = ledger(Temporality::Cumulative);
         let parts = cycle(&mut ledger, 10, Some(&snapshot(&scale, &counts, None)));
         assert_eq!(parts.len(), 1);
     }
@@ -167,14 +164,16 @@ proptest! {
     #[test]
     fn the_estimate_is_linear_in_the_counts(
         which in 0_usize..12,
-        pairs in vec((0..1_u64 << 40, 0..1_u64 << 40), 1..40),
+        pairs in vec((0..1_u64 << 60, 0..1_u64 << 60), 1..40),
     ) {
         let scale = &scales()[which];
         let layout = Layout::new(scale, &HistogramOptions::default());
-        let counts = |pick: fn(&(u64, u64)) -> u64| pairs.iter().cycle().take(scale.buckets()).map(pick);
-        let first_ns = layout.estimate_ns(counts(|pair| pair.0));
-        let more_ns = layout.estimate_ns(counts(|pair| pair.1));
-        let both_ns = layout.estimate_ns(counts(|pair| pair.0 + pair.1));
+        let counts = |pick: fn(&(u64, u64)) -> u64| -> Vec<_> {
+            pairs.iter().cycle().take(scale.buckets()).map(pick).collect()
+        };
+        let first_ns = layout.estimate_ns(&counts(|pair| pair.0));
+        let more_ns = layout.estimate_ns(&counts(|pair| pair.1));
+        let both_ns = layout.estimate_ns(&counts(|pair| pair.0 + pair.1));
         prop_assert_eq!(first_ns + more_ns, both_ns);
         prop_assert!(first_ns as f64 / 1e9 <= both_ns as f64 / 1e9);
     }

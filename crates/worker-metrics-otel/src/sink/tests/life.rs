@@ -6,7 +6,7 @@ use std::time::Duration;
 use otlp_receiver::{Fault, Receiver};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{PATIENCE, SHORT, protocols, request, send, sink};
+use super::{PATIENCE, SHORT, encoded, protocols, send, sink};
 
 fn one_worker() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
@@ -40,10 +40,10 @@ fn dropping_the_last_clone_in_async_code_is_quick_and_quiet() {
             let sink = sink(protocol, &receiver, &[]);
             let clone = sink.clone();
             drop(sink);
-            clone.send(request()).await.unwrap();
+            clone.send(encoded()).await.unwrap();
             receiver.set_fault(Fault::Hang);
             let hanging = clone.clone();
-            let sending = tokio::spawn(async move { hanging.send(request()).await });
+            let sending = tokio::spawn(async move { hanging.send(encoded()).await });
             assert!(tokio::task::block_in_place(
                 || receiver.wait_until(PATIENCE, |state| state.attempts() == 2)
             ));

@@ -11,6 +11,7 @@ mod wire;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_executor::block_on;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -18,6 +19,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     Histogram, HistogramDataPoint, Metric, ResourceMetrics, ScopeMetrics,
 };
 use otlp_receiver::Receiver;
+use prost::Message;
 
 use super::environment::Environment;
 use super::{Acknowledged, Protocol, SendError, Sink, SinkError};
@@ -61,7 +63,11 @@ fn sink(protocol: Protocol, receiver: &Receiver, more: &[(&str, &str)]) -> Sink 
 
 /// As the reader does it: on a thread without a runtime.
 fn send(sink: &Sink) -> Result<Acknowledged, SendError> {
-    block_on(sink.send(request()))
+    block_on(sink.send(encoded()))
+}
+
+fn encoded() -> Bytes {
+    request().encode_to_vec().into()
 }
 
 /// One histogram, long enough to be worth compressing.
