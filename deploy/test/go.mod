@@ -4,6 +4,7 @@ go 1.26
 
 require (
 	github.com/compose-spec/compose-go/v2 v2.16.2
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/open-telemetry/opentelemetry-operator v0.140.0
 	k8s.io/api v0.32.3
 	k8s.io/apimachinery v0.32.3
