@@ -9,7 +9,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/go/cache \
 WORKDIR /src
 COPY deploy/collector/builder.yaml deploy/collector/builder.yaml
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/go/cache \
-    CGO_ENABLED=0 builder --config deploy/collector/builder.yaml
+    mkdir target && CGO_ENABLED=0 builder --config deploy/collector/builder.yaml
 
 # With a shell and wget, for the health check.
 FROM busybox:1.37-musl
