@@ -75,7 +75,7 @@ fn interruption() -> Result<Signal<()>, Failure> {
         // Nobody listens any more at the very end, and there is nothing to interrupt then.
         let _ = interrupt.send(());
     })
-    .map_err(|cause| Failure::run("listening for Ctrl-C", cause))?;
+    .map_err(|cause| Failure::run("listening for Ctrl-C and for SIGTERM", cause))?;
     Ok(interrupted)
 }
 

@@ -193,6 +193,39 @@ fn the_watchdog_names_the_worker_its_thread_and_what_it_polls_until_ctrl_c() {
     assert!(status.success(), "{status}");
 }
 
+/// As a container is stopped.
+#[cfg(unix)]
+#[test]
+fn sigterm_ends_it_with_a_last_export() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::Stdio;
+
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    let receiver = Receiver::start().unwrap();
+    let endpoint = receiver.grpc_endpoint();
+    let mut program = command(
+        &["--json", "--duration", "0", "--endpoint", &endpoint],
+        &[("OTEL_METRIC_EXPORT_INTERVAL", "3600000")],
+    )
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
+    let mut errors = BufReader::new(program.stderr.take().unwrap());
+    let mut told = String::new();
+    errors.read_line(&mut told).unwrap();
+    assert!(told.starts_with("A Tokio runtime"), "{told}");
+    kill(Pid::from_raw(i32::try_from(program.id()).unwrap()), Signal::SIGTERM).unwrap();
+    errors.read_to_string(&mut told).unwrap();
+    let output = program.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}: {told}", output.status);
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["exports"], 1, "{result}");
+    assert!(receiver.snapshot().metric("tokio.worker.time").is_some());
+}
+
 #[test]
 fn an_endpoint_where_nobody_listens_is_an_error_that_is_told() {
     // A port that was free a moment ago.
