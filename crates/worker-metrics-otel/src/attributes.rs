@@ -30,6 +30,11 @@ impl Attributes {
     pub(crate) fn of(&self, row: usize) -> &[AttributeSet] {
         self.by_row.get(row).map_or(&[], |sets| sets)
     }
+
+    /// The attribute sets of every row, in the order of the catalogue.
+    pub(crate) fn by_row(&self) -> &[Arc<[AttributeSet]>] {
+        &self.by_row
+    }
 }
 
 /// Builds attribute sets; rows of the same shape share theirs.

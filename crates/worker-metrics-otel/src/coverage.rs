@@ -7,6 +7,7 @@ use worker_metrics::{Coverage, Identity, Row};
 
 use crate::options::Options;
 use crate::registry::Attached;
+use crate::ways::Ways;
 
 /// The rows of the catalogue as one attached source sees them.
 ///
@@ -18,16 +19,16 @@ pub struct SourceCoverage {
     /// Every row of the catalogue.
     pub rows: Vec<Row>,
     options: Options,
-    has_exporter: bool,
+    ways: Ways,
 }
 
 impl SourceCoverage {
-    pub(crate) fn of(attached: &Attached, options: &Options, has_exporter: bool) -> Self {
+    pub(crate) fn of(attached: &Attached, options: &Options, ways: Ways) -> Self {
         Self {
             identity: attached.identity().clone(),
             rows: attached.source().definitions().to_vec(),
             options: options.clone(),
-            has_exporter,
+            ways,
         }
     }
 
@@ -48,9 +49,18 @@ impl SourceCoverage {
             (_, _, Requirement::OptIn) if !exported => {
                 Some("exported on request: `Options::with_opt_in_metrics`")
             }
-            (_, Instrument::Histogram, _) if !self.has_exporter => Some(
-                "no instrument takes a ready histogram: wrap the exporter with `Instrumentation::exporter`",
-            ),
+            (_, instrument, _)
+                if !self.ways.lead_out(row.definition, self.options.sends_beside(row.definition)) =>
+            {
+                Some(match instrument {
+                    Instrument::Histogram => {
+                        "no instrument takes a ready histogram: wrap the exporter with `Instrumentation::exporter`"
+                    }
+                    _ => {
+                        "goes through the exporter: wrap it with `Instrumentation::exporter`, or set `Scalars::Meter`"
+                    }
+                })
+            }
             _ => None,
         }
     }

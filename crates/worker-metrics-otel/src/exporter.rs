@@ -14,8 +14,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 
-use crate::histogram::Outcome;
-use crate::otlp::Part;
+use crate::otlp::{Outcome, Part};
 use crate::pipe::Pipe;
 use crate::registry::Registry;
 use crate::sink::{Acknowledged, SendError, Sink};

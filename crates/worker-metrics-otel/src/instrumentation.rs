@@ -27,6 +27,7 @@ use crate::series::ExpectedSeries;
 #[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
 use crate::sink::{Sink, SinkError};
 use crate::watchdog::WatchdogThread;
+use crate::ways::Ways;
 
 /// Connects sources of worker metrics with meters.
 ///
@@ -100,9 +101,12 @@ impl Shared {
         Ok(())
     }
 
-    fn has_exporter(&self) -> bool {
+    fn ways(&self) -> Ways {
         let pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
-        self.options.replay.is_some() || pipes.iter().any(|pipe| pipe.strong_count() > 0)
+        Ways {
+            exporter: pipes.iter().any(|pipe| pipe.strong_count() > 0),
+            replay: self.options.replay.is_some(),
+        }
     }
 }
 
@@ -182,14 +186,11 @@ impl Instrumentation {
     /// The number of series that the attached sources produce on each meter.
     #[must_use]
     pub fn expected_series(&self) -> ExpectedSeries {
-        self.series(self.shared.has_exporter())
+        self.series(self.shared.ways())
     }
 
-    fn series(&self, with_histograms: bool) -> ExpectedSeries {
-        ExpectedSeries::of(
-            self.shared.registry.attached().iter().map(|attached| &**attached),
-            with_histograms,
-        )
+    fn series(&self, ways: Ways) -> ExpectedSeries {
+        ExpectedSeries::of(self.shared.registry.attached().iter().map(|attached| &**attached), ways)
     }
 
     fn check_bounds(&self, source: &impl Source) -> Result<(), AttachError> {
@@ -208,7 +209,7 @@ impl Instrumentation {
     }
 
     fn coverage_of(&self, attached: &Attached) -> SourceCoverage {
-        SourceCoverage::of(attached, &self.shared.options, self.shared.has_exporter())
+        SourceCoverage::of(attached, &self.shared.options, self.shared.ways())
     }
 
     /// Says in the OpenTelemetry log what a user would otherwise miss silently.
@@ -223,7 +224,7 @@ impl Instrumentation {
             );
         }
         // What goes out beside the SDK does not meet its limit.
-        let series = self.series(self.shared.options.replay.is_some());
+        let series = self.series(Ways { exporter: false, ..self.shared.ways() });
         if let Some(largest) = series.largest()
             && largest.series > ExpectedSeries::SDK_CARDINALITY_LIMIT
             && !self.shared.warned_of_cardinality.swap(true, Relaxed)
@@ -233,7 +234,7 @@ impl Instrumentation {
                 metric = largest.name.clone(),
                 series = largest.series.to_string(),
                 message = "More series than the SDK's default limit of 2000 per instrument: the rest is lost in one overflow \
-                           series. Use Detail::Runtime, or raise the limit with a view."
+                           series. Use Detail::Runtime or Scalars::Exporter, or raise the limit with a view."
             );
         }
     }

@@ -16,15 +16,19 @@ mod histogram_row;
 mod instrumentation;
 mod looks;
 mod meter;
+mod number;
+mod number_row;
 mod options;
 mod otlp;
 mod pipe;
+mod reading;
 mod registry;
 mod replay;
 mod series;
 #[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
 mod sink;
 mod watchdog;
+mod ways;
 
 pub use attachment::Attachment;
 pub use coverage::SourceCoverage;
@@ -33,7 +37,7 @@ pub use error::AttachError;
 pub use exporter::Exporter;
 pub use histogram::{BoundsError, HistogramOptions, Sum};
 pub use instrumentation::Instrumentation;
-pub use options::{Detail, Histograms, Options};
+pub use options::{Detail, Histograms, Options, Scalars};
 pub use series::{ExpectedSeries, MetricSeries};
 #[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
 pub use sink::{Compression, Protocol, SendError, Sink, SinkError};

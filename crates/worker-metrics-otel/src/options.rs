@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use worker_metrics::catalogue::{Instrument, Requirement};
+use worker_metrics::catalogue::{Instrument, Level, Requirement};
 use worker_metrics::{Definition, Row};
 
 use crate::histogram::HistogramOptions;
@@ -23,6 +23,7 @@ use crate::watchdog::Watchdog;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     worker_detail: Detail,
+    scalars: Scalars,
     histograms: Histograms,
     pub(crate) histogram_options: HistogramOptions,
     pub(crate) replay: Option<NonZeroU32>,
@@ -43,6 +44,20 @@ pub enum Histograms {
     Worker,
 }
 
+/// Which way the counters, up-down counters and gauges of workers go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scalars {
+    /// Through the instruments of the registered meters, as any metric of the program: to whatever exporter, with its views.
+    #[default]
+    Meter,
+    /// Through the wrapped exporter, beside the histograms: exact deltas against the last acknowledged export, an end for the series of a
+    /// detached source, and no limit of 2000 series for an instrument. For many workers or runtimes: a series costs a small part of what it
+    /// does through the SDK.
+    ///
+    /// Views do not see them, and without [`Instrumentation::exporter`](crate::Instrumentation::exporter) nobody exports them.
+    Exporter,
+}
+
 /// How many series a metric of workers has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
@@ -59,6 +74,13 @@ impl Options {
     #[must_use]
     pub fn with_worker_detail(mut self, detail: Detail) -> Self {
         self.worker_detail = detail;
+        self
+    }
+
+    /// Sets which way the counters, up-down counters and gauges of workers go. Those of runtimes always go through the meters.
+    #[must_use]
+    pub fn with_scalars(mut self, scalars: Scalars) -> Self {
+        self.scalars = scalars;
         self
     }
 
@@ -127,6 +149,13 @@ impl Options {
     /// Whether there is anybody to provide a row: the source, or the watchdog in its place.
     pub(crate) fn provides(&self, row: &Row) -> bool {
         row.is_covered() || (row.is_for_watchdog() && self.watchdog.is_some())
+    }
+
+    /// Whether the numbers of a metric go through the exporter instead of the meters.
+    pub(crate) fn sends_beside(&self, definition: &Definition) -> bool {
+        self.scalars == Scalars::Exporter
+            && definition.level() == Level::Worker
+            && definition.instrument != Instrument::Histogram
     }
 
     /// How many series a metric of workers has.

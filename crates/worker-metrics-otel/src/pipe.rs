@@ -1,4 +1,4 @@
-//! What one exporter sends beside the SDK: the histograms of every source.
+//! What one exporter sends beside the SDK: the histograms of every source, and where it is wanted the numbers of its workers.
 //!
 //! Filled on the reader's thread at each export, and once more when a source is detached. It holds no lock while it sends.
 
@@ -13,10 +13,13 @@ use worker_metrics::histogram::HistogramSnapshot;
 use worker_metrics::{Definition, Snapshot};
 
 use crate::attributes::AttributeSet;
-use crate::histogram::{HistogramOptions, Ledger, Outcome, SeriesId};
+use crate::histogram::{HistogramOptions, Ledger, SeriesId};
 use crate::histogram_row::HistogramRow;
 use crate::looks::Looks;
-use crate::otlp::{Envelope, Limits, MetricInfo, Part, PartId, Requests};
+use crate::number;
+use crate::number_row::NumberRow;
+use crate::otlp::{Envelope, Limits, MetricInfo, Outcome, Part, PartId, Requests};
+use crate::reading::Number;
 use crate::registry::{Attached, Registry};
 
 /// The histograms on their way through one exporter.
@@ -26,6 +29,7 @@ pub(crate) struct Pipe {
 
 struct State {
     ledger: Ledger,
+    numbers: number::Ledger,
     /// They name resource and scope of the last export, for what is left at the shutdown, when the SDK has nothing to export any more.
     requests: Requests,
     /// The parts of an export, while none is under way.
@@ -33,6 +37,7 @@ struct State {
     looks: Looks,
     /// The last values of sources that were detached since the last export.
     departed: Vec<Departed>,
+    departed_numbers: Vec<DepartedNumbers>,
     /// Whether an export waits for its answer: what it carries is not settled.
     in_flight: bool,
     /// What the names of the instruments of all attached sources begin with.
@@ -47,6 +52,14 @@ struct Departed {
     attributes: AttributeSet,
     start: SystemTime,
     histogram: HistogramSnapshot,
+}
+
+/// The last numbers of one row.
+struct DepartedNumbers {
+    attachment: u64,
+    row: NumberRow,
+    start: SystemTime,
+    numbers: Vec<(usize, Number)>,
 }
 
 /// Series of detached sources that wait to be delivered, at most. A receiver that never answers, or an exporter that is never called
@@ -77,10 +90,12 @@ impl Pipe {
         Self {
             state: Mutex::new(State {
                 ledger: Ledger::new(temporality, options),
+                numbers: number::Ledger::new(temporality),
                 requests: Requests::new(Limits::default(), envelope),
                 parts: Vec::new(),
                 looks: Looks::default(),
                 departed: Vec::new(),
+                departed_numbers: Vec::new(),
                 in_flight: false,
                 prefixes: Prefixes::default(),
                 merged: HistogramSnapshot::default(),
@@ -114,7 +129,9 @@ impl Pipe {
     }
 
     pub(crate) fn settle(&self, id: PartId, outcome: Outcome) {
-        self.lock().ledger.settle(id, outcome);
+        let mut state = self.lock();
+        state.ledger.settle(id, outcome);
+        state.numbers.settle(id, outcome);
     }
 
     /// The next export may begin, into what held the parts of this one.
@@ -141,23 +158,53 @@ impl Pipe {
         });
         let surplus = departed.len().saturating_sub(MOST_DEPARTED);
         departed.drain(..surplus);
-        warn_of_loss(surplus);
+        warn_of_loss(surplus + state.part_with_numbers(attached, snapshot));
     }
 }
 
 impl State {
+    /// Takes the last numbers; returns how many older ones it had to forget for them.
+    fn part_with_numbers(&mut self, attached: &Attached, snapshot: &Snapshot) -> usize {
+        let departed = &mut self.departed_numbers;
+        for row in attached.number_rows() {
+            let mut numbers = Vec::with_capacity(row.attributes.len());
+            row.for_each_number(snapshot, |series, number| numbers.push((series, number)));
+            let (attachment, start) = (attached.number(), attached.attached_at());
+            departed.push(DepartedNumbers { attachment, row: row.clone(), start, numbers });
+        }
+        let mut kept = 0;
+        let first_kept = departed.iter().rposition(|departed| {
+            kept += departed.numbers.len();
+            kept > MOST_DEPARTED
+        });
+        let forgotten = departed.drain(..first_kept.map_or(0, |last_forgotten| last_forgotten + 1));
+        forgotten.map(|departed| departed.numbers.len()).sum()
+    }
+
     fn begin(&mut self, registry: Option<&Registry>) -> Option<Vec<Part>> {
         if std::mem::replace(&mut self.in_flight, true) {
             return None;
         }
-        let Self { ledger, requests, parts, looks, departed, merged, .. } = self;
-        ledger.begin(SystemTime::now());
+        let Self { ledger, numbers, requests, parts, looks, departed, departed_numbers, merged, .. } = self;
+        let now = SystemTime::now();
+        ledger.begin(now);
+        numbers.begin(now);
         for Departed { id, row, attributes, start, histogram } in departed.drain(..) {
             ledger.record(id, &info(&row.name, row.definition), &attributes, start, &histogram);
+        }
+        for DepartedNumbers { attachment, row, start, numbers: last } in departed_numbers.drain(..) {
+            record_numbers(numbers, &row, attachment, start, |take| {
+                last.iter().for_each(|&(series, number)| take(series, number));
+            });
         }
         if let Some(registry) = registry {
             looks.refresh(registry, true);
             for (attached, snapshot) in looks.iter() {
+                for row in attached.number_rows() {
+                    record_numbers(numbers, row, attached.number(), attached.attached_at(), |take| {
+                        row.for_each_number(snapshot, take);
+                    });
+                }
                 for_each_series(&attached, snapshot, merged, |id, row, attributes, histogram| {
                     let info = info(&row.name, row.definition);
                     ledger.record(id, &info, attributes, attached.attached_at(), histogram);
@@ -166,7 +213,8 @@ impl State {
         }
         requests.begin(ledger.cycle());
         ledger.finish(requests);
-        warn_of_loss(ledger.forget_ended_beyond(MOST_DEPARTED));
+        numbers.finish(requests);
+        warn_of_loss(ledger.forget_ended_beyond(MOST_DEPARTED) + numbers.forget_ended_beyond(MOST_DEPARTED));
         let mut parts = std::mem::take(parts);
         requests.finish(&mut parts);
         Some(parts)
@@ -193,6 +241,17 @@ impl Prefixes {
             .find(|scope| scope.metrics().any(|metric| is_of_a_source(metric.name())))
             .map(|scope| scope.scope())
     }
+}
+
+fn record_numbers(
+    numbers: &mut number::Ledger,
+    row: &NumberRow,
+    attachment: u64,
+    start: SystemTime,
+    read: impl FnOnce(&mut dyn FnMut(usize, Number)),
+) {
+    let source = number::Source { attachment, start, attributes: &row.attributes };
+    numbers.record(&info(&row.name, row.definition), number::Kind::of(row.definition), &source, read);
 }
 
 fn info<'a>(name: &'a str, definition: &'a Definition) -> MetricInfo<'a> {
@@ -232,7 +291,8 @@ pub(crate) fn part(pipes: &Pipes, attached: &Attached) {
         pipes.iter().filter_map(std::sync::Weak::upgrade).collect()
     };
     let mut snapshot = Snapshot::with_histograms();
-    if pipes.is_empty() || attached.histogram_rows().is_empty() || !attached.collect(&mut snapshot) {
+    let has_rows = !attached.histogram_rows().is_empty() || !attached.number_rows().is_empty();
+    if pipes.is_empty() || !has_rows || !attached.collect(&mut snapshot) {
         return;
     }
     for pipe in pipes {

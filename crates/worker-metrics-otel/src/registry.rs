@@ -16,6 +16,7 @@ use worker_metrics::{Identity, Namespace, Snapshot, Source, WorkerInfo};
 use crate::attributes::Attributes;
 use crate::error::AttachError;
 use crate::histogram_row::HistogramRow;
+use crate::number_row::NumberRow;
 use crate::options::Options;
 use crate::watchdog::Stalls;
 
@@ -27,6 +28,7 @@ pub(crate) struct Attached {
     exported: Vec<bool>,
     attributes: Attributes,
     histogram_rows: Vec<HistogramRow>,
+    number_rows: Vec<NumberRow>,
     number: u64,
     attached_at: SystemTime,
     panicked: AtomicBool,
@@ -46,13 +48,17 @@ impl Attached {
                     && provided.iter().any(|provided| std::ptr::eq(*provided, definition))
             })
             .collect();
+        let attributes = Attributes::new(&identity, with_id, options);
         let exported_rows = (0..exported.len()).filter(|row| exported[*row]);
+        let histogram_rows =
+            exported_rows.clone().filter_map(|row| HistogramRow::new(row, &identity, options));
+        let number_rows = exported_rows
+            .filter_map(|row| NumberRow::new(row, &identity, attributes.by_row().get(row)?, options));
         Self {
-            histogram_rows: exported_rows
-                .filter_map(|row| HistogramRow::new(row, &identity, options))
-                .collect(),
+            histogram_rows: histogram_rows.collect(),
+            number_rows: number_rows.collect(),
             exported,
-            attributes: Attributes::new(&identity, with_id, options),
+            attributes,
             number,
             attached_at: SystemTime::now(),
             panicked: AtomicBool::new(false),
@@ -87,6 +93,16 @@ impl Attached {
     /// The histograms that are exported.
     pub(crate) fn histogram_rows(&self) -> &[HistogramRow] {
         &self.histogram_rows
+    }
+
+    /// The numbers of workers that are exported beside the SDK.
+    pub(crate) fn number_rows(&self) -> &[NumberRow] {
+        &self.number_rows
+    }
+
+    /// Whether the numbers of the row with this index in the catalogue are exported beside the SDK.
+    pub(crate) fn sends_beside(&self, row: usize) -> bool {
+        self.number_rows.iter().any(|number| number.index == row)
     }
 
     /// Whether the row with this index in the catalogue is exported for this source.

@@ -1,13 +1,14 @@
 //! How many series an instrumentation produces.
 
-use worker_metrics::catalogue::{CATALOGUE, Instrument};
+use worker_metrics::catalogue::CATALOGUE;
 
 use crate::registry::Attached;
+use crate::ways::Ways;
 
 /// The number of series that the attached sources produce, on each registered meter.
 ///
 /// It is an upper bound: a value that is not known at a collection has no point there. Histograms are among them where an exporter is
-/// wrapped, or they are replayed; each counts as one.
+/// wrapped, or they are replayed; each counts as one. So are scalars that go through the exporter, where one is wrapped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExpectedSeries {
     metrics: Vec<MetricSeries>,
@@ -27,12 +28,11 @@ impl ExpectedSeries {
     /// loses what it was: `DEFAULT_CARDINALITY_LIMIT` of opentelemetry_sdk 0.33.
     pub const SDK_CARDINALITY_LIMIT: usize = 2000;
 
-    pub(crate) fn of<'a>(attached: impl IntoIterator<Item = &'a Attached>, with_histograms: bool) -> Self {
+    pub(crate) fn of<'a>(attached: impl IntoIterator<Item = &'a Attached>, ways: Ways) -> Self {
         let mut metrics: Vec<MetricSeries> = Vec::new();
         for attached in attached {
             for (row, definition) in CATALOGUE.iter().enumerate() {
-                let is_left_out = definition.instrument == Instrument::Histogram && !with_histograms;
-                if !attached.exports(row) || is_left_out {
+                if !attached.exports(row) || !ways.lead_out_of(attached, row, definition) {
                     continue;
                 }
                 let name = attached.identity().namespace.metric(definition);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use opentelemetry::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
@@ -14,8 +14,8 @@ use worker_metrics::histogram::{HistogramSnapshot, Scale};
 use super::HistogramOptions;
 use super::layout::Layout;
 use super::point::attributes_number;
-use super::series::{Due, Moment, Series, SeriesId};
-use crate::otlp::{Descriptor, Kind, MetricInfo, PartId, Requests, wire};
+use super::series::{Due, Series, SeriesId};
+use crate::otlp::{Descriptor, Kind, MetricInfo, Moment, Outcome, PartId, Requests, wire};
 
 /// The series of one exporter, and what its receiver has of each.
 ///
@@ -48,20 +48,6 @@ pub(crate) struct Ledger {
     lens: Vec<usize>,
 }
 
-/// What became of a part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The receiver answered.
-    Acknowledged {
-        /// Number of points that it rejected. If it was not all of them, nobody knows which: none is sent again, since it could
-        /// be counted twice. Report it.
-        rejected: i64,
-    },
-    /// It did not get there, as far as anybody knows: the next export carries it. If it did, and only the answer was lost, a delta
-    /// is in both: OTLP has nothing to tell them apart by.
-    Failed,
-}
-
 impl Ledger {
     pub(crate) fn new(temporality: Temporality, options: HistogramOptions) -> Self {
         Self {
@@ -70,7 +56,7 @@ impl Ledger {
                 _ => AggregationTemporality::Cumulative,
             },
             options,
-            now: Moment { cycle: 0, time_ns: 0 },
+            now: Moment::default(),
             series: BTreeMap::new(),
             superseded: Vec::new(),
             layouts: Vec::new(),
@@ -82,7 +68,7 @@ impl Ledger {
     /// Begins a cycle. What was not settled of the cycle before has failed.
     pub(crate) fn begin(&mut self, time: SystemTime) {
         self.all_series().for_each(Series::fail);
-        self.now = Moment { cycle: self.now.cycle + 1, time_ns: unix_ns(time) };
+        self.now = self.now.next(time);
     }
 
     /// Records what a source holds of a series; `start` is when it was attached.
@@ -128,9 +114,7 @@ impl Ledger {
             || Descriptor::new(metric, kind),
         );
         let attributes = wire::attributes(attributes_number(&layout), attributes);
-        // A source that is attached while a cycle is under way must not begin after it.
-        let start_ns = unix_ns(start).min(self.now.time_ns.saturating_sub(1));
-        Series::new(descriptor, layout, attributes, start_ns, self.options.sum(), snapshot)
+        Series::new(descriptor, layout, attributes, self.now.began_ns(start), self.options.sum(), snapshot)
     }
 
     fn insert(&mut self, id: SeriesId, next: Series) {
@@ -195,10 +179,7 @@ impl Ledger {
             return;
         }
         let temporality = self.temporality;
-        let is_delivered = match outcome {
-            Outcome::Acknowledged { rejected } => part.is_delivered(rejected),
-            Outcome::Failed => false,
-        };
+        let is_delivered = outcome.is_delivered(part);
         self.retain(|series| {
             if !series.is_in(part.index) {
                 return true;
@@ -243,10 +224,4 @@ fn intern<T>(shared: &mut Vec<Arc<T>>, is_same: impl Fn(&T) -> bool, new: impl F
     let new = Arc::new(new());
     shared.push(new.clone());
     new
-}
-
-/// Nanoseconds since 1970, with 0 for what is before and `u64::MAX` for what does not fit.
-fn unix_ns(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -17,6 +17,6 @@ mod totals;
 mod tests;
 
 pub use error::BoundsError;
-pub(crate) use ledger::{Ledger, Outcome};
+pub(crate) use ledger::Ledger;
 pub use options::{HistogramOptions, Sum};
 pub(crate) use series::SeriesId;

@@ -12,7 +12,7 @@ use super::Sum;
 use super::layout::Layout;
 use super::point::{Point, Value};
 use super::totals::Totals;
-use crate::otlp::Descriptor;
+use crate::otlp::{Descriptor, Moment};
 
 /// Which series of which attached source.
 ///
@@ -92,13 +92,6 @@ pub(super) enum Due {
     Nothing,
     /// Nothing, now and later.
     Forget,
-}
-
-/// A moment of the ledger.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
-    pub(super) cycle: u64,
-    pub(super) time_ns: u64,
 }
 
 impl Series {

@@ -7,9 +7,13 @@
 
 mod descriptor;
 mod envelope;
+mod moment;
+mod outcome;
 mod requests;
 pub(crate) mod wire;
 
 pub(crate) use descriptor::{Descriptor, Kind, MetricInfo};
 pub(crate) use envelope::Envelope;
+pub(crate) use moment::Moment;
+pub(crate) use outcome::Outcome;
 pub(crate) use requests::{Limits, Part, PartId, Requests};

@@ -32,13 +32,6 @@ pub(crate) struct PartId {
     pub(crate) points: usize,
 }
 
-impl PartId {
-    /// Whether the receiver took any of it. Of a partial success nobody knows which points were rejected, unless all were.
-    pub(crate) fn is_delivered(&self, rejected: i64) -> bool {
-        usize::try_from(rejected).map_or(rejected < 0, |rejected| rejected < self.points)
-    }
-}
-
 /// A request, encoded.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {

@@ -10,6 +10,7 @@ mod lifecycle;
 mod registry;
 mod replay;
 mod rig;
+mod scalars;
 mod scope;
 mod sink;
 mod stalls;

@@ -13,8 +13,8 @@ use super::receiver::{FIRST_INDEX, POSITIVE, Receiver, series_of};
 use super::{
     ACKNOWLEDGED, POLLS, attributes, decoded, exponential, finish_into, id, ledger, ns, requests, time,
 };
-use crate::histogram::{Ledger, Outcome};
-use crate::otlp::{Limits, MetricInfo, Part, Requests};
+use crate::histogram::Ledger;
+use crate::otlp::{Limits, MetricInfo, Outcome, Part, Requests};
 
 /// What happens between two exports.
 #[derive(Clone, Debug)]

@@ -11,7 +11,8 @@ use super::{
     ACKNOWLEDGED, POLLS, attributes, cycle, decoded, explicit_points, exponential, exported, finish, id,
     ledger, ns, only_point, settle_all, snapshot, time,
 };
-use crate::histogram::{HistogramOptions, Ledger, Outcome, SeriesId};
+use crate::histogram::{HistogramOptions, Ledger, SeriesId};
+use crate::otlp::Outcome;
 
 const REJECTED: Outcome = Outcome::Acknowledged { rejected: 1 };
 

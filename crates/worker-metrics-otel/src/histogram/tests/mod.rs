@@ -21,8 +21,8 @@ use opentelemetry_sdk::metrics::Temporality;
 use prost::Message;
 use worker_metrics::histogram::{HistogramSnapshot, Scale};
 
-use super::{HistogramOptions, Ledger, Outcome, SeriesId};
-use crate::otlp::{Envelope, Limits, MetricInfo, Part, Requests};
+use super::{HistogramOptions, Ledger, SeriesId};
+use crate::otlp::{Envelope, Limits, MetricInfo, Outcome, Part, Requests};
 
 const POLLS: MetricInfo<'_> =
     MetricInfo { name: "tokio.worker.poll.duration", description: "How long polls took.", unit: "s" };

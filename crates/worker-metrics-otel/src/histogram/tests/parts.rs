@@ -11,8 +11,8 @@ use worker_metrics::histogram::Scale;
 use super::{
     ACKNOWLEDGED, POLLS, attributes, decoded, explicit_points, finish_into, id, requests, snapshot, time,
 };
-use crate::histogram::{HistogramOptions, Ledger, Outcome};
-use crate::otlp::{Envelope, Limits, MetricInfo, Part, Requests};
+use crate::histogram::{HistogramOptions, Ledger};
+use crate::otlp::{Envelope, Limits, MetricInfo, Outcome, Part, Requests};
 
 /// Records 20 series of each of two metrics.
 fn record(ledger: &mut Ledger, requests: &mut Requests, seconds: u64, count: u64) -> Vec<Part> {

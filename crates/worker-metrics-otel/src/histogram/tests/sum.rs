@@ -10,8 +10,8 @@ use super::{
     only_point, scales, settle_all, snapshot, time,
 };
 use crate::histogram::layout::Layout;
-use crate::histogram::{HistogramOptions, Outcome, Sum};
-use crate::otlp::MetricInfo;
+use crate::histogram::{HistogramOptions, Sum};
+use crate::otlp::{MetricInfo, Outcome};
 
 const NOTE: &str = "The sum is an estimate from the bucket bounds.";
 
