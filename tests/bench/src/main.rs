@@ -5,6 +5,7 @@
 mod counted;
 mod discard;
 mod growth;
+mod load;
 mod nothing;
 mod overhead;
 mod peers;

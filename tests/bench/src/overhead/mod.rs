@@ -5,28 +5,25 @@
 //! ```
 
 mod attached;
-mod echo;
 mod outcome;
-mod spawner;
 mod stretch;
 mod table;
 mod variant;
-mod workload;
-mod yields;
 
+use std::thread::sleep;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tokio::runtime::Builder;
 
+use crate::load::{WORKERS, Workload};
 use crate::process;
 use crate::report::{Chapter, Limit, Target};
 use crate::spread::Spread;
 use outcome::Outcome;
+use stretch::Stretch;
 use variant::Variant;
-use workload::Workload;
 
-pub(crate) const WORKERS: usize = 2;
 /// Rounds of a full run; with fewer the processes measure for a moment only.
 pub(crate) const ROUNDS: usize = 9;
 
@@ -133,7 +130,16 @@ fn measure(workload: Workload, variant: Variant, time: Duration) -> Outcome {
     variant.prepare(&mut builder, &spawner);
     let runtime = builder.build().expect("a runtime");
     let attached = variant.attach(runtime.handle(), &spawner);
-    let outcome = workload.run(&runtime, &spawner, time);
+    let running = workload.start(&runtime, &spawner, 1);
+    // Caches are warm then, and connections made.
+    sleep(time / 5);
+    running.pool(Some(0));
+    let (before, stretch) = (running.counted(), Stretch::begin());
+    sleep(time);
+    let (count, taken) = (running.counted() - before, stretch.end());
+    running.pool(None);
+    let [latencies] = &running.end()[..] else { panic!("one pool was asked for") };
+    let outcome = taken.by(count, latencies.quantiles_us());
     variant.check(&spawner, attached.as_ref());
     outcome
 }

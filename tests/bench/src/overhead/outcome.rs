@@ -10,12 +10,9 @@ pub(super) struct Outcome {
     pub(super) per_second: f64,
     /// Processor time of each event, where the system tells it.
     pub(super) each_ns: Option<f64>,
-    /// In µs, one for each of [`QUANTILES`].
+    /// In µs, one for each of [`QUANTILES`](crate::load::QUANTILES).
     pub(super) latencies_us: Vec<f64>,
 }
-
-/// Which latencies are told: how many of 1,000 are below.
-pub(super) const QUANTILES: [(&str, usize); 3] = [("p50", 500), ("p99", 990), ("p99.9", 999)];
 
 const UNKNOWN: &str = "-";
 

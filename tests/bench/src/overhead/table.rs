@@ -1,8 +1,8 @@
 //! The outcomes of a workload as Markdown.
 
-use super::outcome::{Outcome, QUANTILES};
+use super::outcome::Outcome;
 use super::variant::Variant;
-use super::workload::Workload;
+use crate::load::{QUANTILES, Workload, micros};
 use crate::spread::Spread;
 
 /// `outcomes` has the rounds of each variant, the first of which is the bare runtime.
@@ -29,7 +29,7 @@ pub(super) fn table(workload: Workload, variants: &[Variant], outcomes: &[Vec<Ou
         for quantile in 0..latencies {
             let latency_us = Spread::of(outcomes.iter().map(|outcome| outcome.latencies_us[quantile]));
             let ratio = Spread::of(against(bare, outcomes, |outcome| outcome.latencies_us[quantile]));
-            table += &format!(" {:.0} µs ({:.2}) |", latency_us.median, ratio.median);
+            table += &format!(" {} ({:.2}) |", micros(latency_us.median), ratio.median);
         }
         table += "\n";
     }
@@ -88,7 +88,7 @@ mod tests {
         let measured = [outcome(10.0), outcome(15.0)];
         let table = table(Workload::Echo, &[Variant::Bare, Variant::Attached], &measured);
         let last = table.lines().last();
-        let told = "| attached | 1.00 | 1.00 | 1.00 – 1.00 | – | – | – | 15 µs (1.50) | 30 µs (1.50) | 45 µs (1.50) |";
+        let told = "| attached | 1.00 | 1.00 | 1.00 – 1.00 | – | – | – | 15.0 µs (1.50) | 30.0 µs (1.50) | 45.0 µs (1.50) |";
         assert_eq!(last, Some(told));
     }
 }

@@ -8,7 +8,7 @@ use tokio_metrics::TaskMonitor;
 use worker_metrics_tokio::{RuntimeBuilderExt, TaskMetrics, TokioRuntime};
 
 use super::attached::Attached;
-use super::spawner::Spawner;
+use crate::load::Spawner;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Variant {

@@ -1,22 +1,23 @@
 //! What the observed runtime works on.
 
-use std::time::Duration;
-
 use clap::ValueEnum;
 use tokio::runtime::Runtime;
 
-use super::outcome::Outcome;
+use super::running::Running;
 use super::spawner::Spawner;
 use super::{echo, yields};
 
+/// Of the runtime that does it.
+pub(crate) const WORKERS: usize = 2;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Workload {
+pub(crate) enum Workload {
     Yields,
     Echo,
 }
 
 impl Workload {
-    pub(super) fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Yields => "Yields",
             Self::Echo => "TCP echo",
@@ -24,11 +25,13 @@ impl Workload {
     }
 
     /// What it does, for the text above its table.
-    pub(super) fn description(self) -> String {
+    pub(crate) fn description(self) -> String {
         match self {
             Self::Yields => format!(
-                "{} tasks do nothing but yield: polls without work, the worst that can be measured.",
-                yields::TASKS
+                "{} tasks do nothing but yield: polls without work, the worst that can be measured. The latency is the time from one \
+                 turn of a task to its next, of one turn in {}.",
+                yields::TASKS,
+                yields::TURNS_OF_A_LATENCY
             ),
             Self::Echo => format!(
                 "{} clients over loopback send {} bytes and wait for them to come back; clients and servers are tasks of the observed \
@@ -40,7 +43,7 @@ impl Workload {
     }
 
     /// What its throughput counts, and how many make one of the table.
-    pub(super) fn counts(self) -> (&'static str, f64) {
+    pub(crate) fn counts(self) -> (&'static str, f64) {
         match self {
             Self::Yields => ("million yields/s", 1e6),
             Self::Echo => ("thousand round trips/s", 1e3),
@@ -48,22 +51,18 @@ impl Workload {
     }
 
     /// The unit of the processor time of each, in nanoseconds.
-    pub(super) fn each(self) -> (&'static str, f64) {
+    pub(crate) fn each(self) -> (&'static str, f64) {
         match self {
             Self::Yields => ("ns", 1.0),
             Self::Echo => ("µs", 1e3),
         }
     }
 
-    pub(super) fn run(self, runtime: &Runtime, spawner: &Spawner, time: Duration) -> Outcome {
+    /// Starts it; latencies go into as many pools as are asked for.
+    pub(crate) fn start<'a>(self, runtime: &'a Runtime, spawner: &Spawner, pools: usize) -> Running<'a> {
         match self {
-            Self::Yields => yields::run(runtime, spawner, time),
-            Self::Echo => echo::run(runtime, spawner, time),
+            Self::Yields => yields::start(runtime, spawner, pools),
+            Self::Echo => echo::start(runtime, spawner, pools),
         }
     }
-}
-
-/// The time before the measurement: caches are warm and connections made.
-pub(super) fn warm_up(time: Duration) -> Duration {
-    time / 5
 }

@@ -8,14 +8,14 @@ use tokio_metrics::TaskMonitor;
 use worker_metrics_tokio::TaskMetrics;
 
 #[derive(Clone, Debug)]
-pub(super) enum Spawner {
+pub(crate) enum Spawner {
     Bare,
     Tasks(TaskMetrics),
     Monitor(TaskMonitor),
 }
 
 impl Spawner {
-    pub(super) fn spawn<F>(&self, task: F, runtime: &Handle) -> JoinHandle<F::Output>
+    pub(crate) fn spawn<F>(&self, task: F, runtime: &Handle) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
