@@ -4,16 +4,19 @@
 
 mod counted;
 mod discard;
+mod estimate;
 mod growth;
 mod load;
 mod nothing;
 mod overhead;
 mod peers;
 mod process;
+mod processor;
 #[cfg(tokio_unstable)]
 mod reader;
 mod recording;
 mod report;
+mod service;
 mod spread;
 mod turns;
 mod watchdog;
@@ -52,12 +55,17 @@ struct Arguments {
 
     #[command(flatten)]
     overhead: overhead::One,
+
+    #[command(flatten)]
+    service: service::One,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Section {
     /// What watching a runtime costs the work that it does
     Overhead,
+    /// Throughput and latency of a service that is observed, by the interval of the exports
+    Service,
     /// What each event costs
     Recording,
     /// An export by what was counted
@@ -72,6 +80,7 @@ impl Section {
     fn title(self) -> &'static str {
         match self {
             Self::Overhead => "Overhead on a workload",
+            Self::Service => "Cost to the observed service",
             Self::Recording => "Recording",
             Self::Growth => "An export by what was counted",
             Self::Peers => "Poll-time histograms of many workers",
@@ -82,6 +91,7 @@ impl Section {
     fn chapter(self, rounds: usize) -> Chapter {
         match self {
             Self::Overhead => overhead::report(rounds),
+            Self::Service => service::report(rounds),
             Self::Recording => recording::report(rounds),
             Self::Growth => growth::report(rounds),
             Self::Peers => peers::report(rounds.min(30)).into(),
@@ -91,7 +101,7 @@ impl Section {
 }
 
 fn main() -> io::Result<()> {
-    let Arguments { rounds, only, out, peers, counted, overhead } = Arguments::parse();
+    let Arguments { rounds, only, out, peers, counted, overhead, service } = Arguments::parse();
     if let Some(count) = counted {
         print!("{}", growth::measure(count, rounds));
         return Ok(());
@@ -102,6 +112,10 @@ fn main() -> io::Result<()> {
     }
     if let Some(outcome) = overhead.measure() {
         println!("{outcome}");
+        return Ok(());
+    }
+    if let Some(found) = service.measure() {
+        println!("{found}");
         return Ok(());
     }
     let sections =

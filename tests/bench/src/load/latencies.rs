@@ -33,7 +33,7 @@ pub(super) fn scale() -> &'static Scale {
     &SCALE
 }
 
-/// How many latencies each bucket holds.
+/// How many latencies each bucket holds, or the share of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Latencies {
     buckets: Vec<f64>,
@@ -47,6 +47,13 @@ impl Latencies {
     pub(super) fn add_counts(&mut self, counts: &[u64]) {
         for (own, count) in self.buckets.iter_mut().zip(counts) {
             *own += *count as f64;
+        }
+    }
+
+    /// Adds `others`, each of which counts `weight`.
+    pub(crate) fn add(&mut self, others: &Self, weight: f64) {
+        for (own, other) in self.buckets.iter_mut().zip(&others.buckets) {
+            *own += other * weight;
         }
     }
 
@@ -98,6 +105,15 @@ mod tests {
             assert_near(actual, expected);
         }
         assert_near(of([7].into_iter()).quantiles_us()[2], 7.0);
+    }
+
+    #[test]
+    fn what_is_added_counts_as_much_as_its_weight() {
+        let mut mixed = Latencies::new();
+        mixed.add(&of([10; 600].into_iter()), 1.0);
+        mixed.add(&of([100; 4_000].into_iter()), 0.1);
+        assert_near(mixed.quantile_ns(500.0), 10_000.0);
+        assert_near(mixed.quantile_ns(700.0), 100_000.0);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod spawner;
 mod workload;
 mod yields;
 
-pub(crate) use latencies::{QUANTILES, micros};
+pub(crate) use latencies::{Latencies, QUANTILES, micros};
+pub(crate) use running::Running;
 pub(crate) use spawner::Spawner;
 pub(crate) use workload::{WORKERS, Workload};

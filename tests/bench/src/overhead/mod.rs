@@ -18,8 +18,7 @@ use tokio::runtime::Builder;
 
 use crate::load::{WORKERS, Workload};
 use crate::process;
-use crate::report::{Chapter, Limit, Target};
-use crate::spread::Spread;
+use crate::report::Chapter;
 use outcome::Outcome;
 use stretch::Stretch;
 use variant::Variant;
@@ -69,32 +68,12 @@ pub(crate) fn report(rounds: usize) -> Chapter {
             " Tokio keeps histograms with `--cfg tokio_unstable` alone: SKIPPED."
         }
     );
-    let mut targets = Vec::new();
     for &workload in Workload::value_variants() {
         let variants = Variant::available();
         let outcomes = in_turns(workload, variants, rounds, time);
         text += &format!("\n### {}\n\n{}", workload.title(), table::table(workload, variants, &outcomes));
-        targets.push(attached_against_bare(workload, variants, &outcomes));
     }
-    Chapter { text, plots: Vec::new(), targets }
-}
-
-fn attached_against_bare(workload: Workload, variants: &[Variant], outcomes: &[Vec<Outcome>]) -> Target {
-    let place =
-        variants.iter().position(|variant| *variant == Variant::Attached).expect("it is always there");
-    let ratios = outcomes[place]
-        .iter()
-        .zip(&outcomes[0])
-        .map(|(attached, bare)| attached.per_second / bare.per_second);
-    Target {
-        measure: format!(
-            "throughput of the observed service, attached and exported every second, against bare: {}",
-            workload.title()
-        ),
-        limit: Limit::AtLeast(0.99),
-        measured: Spread::of(ratios).median,
-        note: "",
-    }
+    text.into()
 }
 
 /// The outcomes of each variant, one for each round.

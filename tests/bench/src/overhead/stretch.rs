@@ -2,10 +2,10 @@
 //!
 //! Begun and ended by a workload around what it counts. Other programs lengthen the time of the work, not its processor time.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use super::outcome::Outcome;
+use crate::processor::processor_time;
 
 pub(super) struct Stretch {
     began: Instant,
@@ -41,17 +41,4 @@ impl Taken {
             latencies_us,
         }
     }
-}
-
-/// The processor time of the threads that there are.
-///
-/// **Absent when** the system does not tell: it is the first number of Linux' `schedstat`, in nanoseconds.
-fn processor_time() -> Option<Duration> {
-    let threads = fs::read_dir("/proc/self/task").ok()?;
-    threads
-        .map(|thread| {
-            let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-            Some(Duration::from_nanos(text.split_whitespace().next()?.parse().ok()?))
-        })
-        .sum()
 }

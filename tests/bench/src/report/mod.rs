@@ -5,6 +5,7 @@
 mod chapter;
 mod machine;
 mod plot;
+mod ratios;
 mod target;
 mod versions;
 
@@ -14,6 +15,7 @@ use std::path::Path;
 
 pub(crate) use chapter::Chapter;
 pub(crate) use plot::{Bars, Lines, Plot};
+pub(crate) use ratios::Ratios;
 pub(crate) use target::{Limit, Target};
 pub(crate) use versions::version_of;
 

@@ -35,9 +35,9 @@ pub(crate) struct Lines {
 
 const WIDTH: u32 = 900;
 const HEIGHT: u32 = 480;
-const HEIGHT_OF_BAR: u32 = 28;
-const FONT: &str = "sans-serif";
-const INTO_MEMORY: &str = "a plot into memory cannot fail";
+pub(super) const HEIGHT_OF_BAR: u32 = 28;
+pub(super) const FONT: &str = "sans-serif";
+pub(super) const INTO_MEMORY: &str = "a plot into memory cannot fail";
 
 impl From<Bars> for Plot {
     fn from(Bars { file, title, values, bars }: Bars) -> Self {
@@ -113,7 +113,7 @@ impl From<Lines> for Plot {
     }
 }
 
-fn drawn(height: u32, draw: impl FnOnce(&DrawingArea<SVGBackend<'_>, Shift>)) -> String {
+pub(super) fn drawn(height: u32, draw: impl FnOnce(&DrawingArea<SVGBackend<'_>, Shift>)) -> String {
     let mut svg = String::new();
     let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
     area.fill(&WHITE).expect(INTO_MEMORY);
