@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use regex::Regex;
 use serde_json::Value;
 use worker_metrics::catalogue::CATALOGUE;
 use worker_metrics::{Definition, Namespace};
@@ -47,6 +48,24 @@ fn recorded(prometheus: &Prometheus) -> Vec<(String, String)> {
     recorded
 }
 
+/// What the alerts ask for, by their names: an alert on a series that is not there never fires.
+fn asked_by_alerts(prometheus: &Prometheus) -> Vec<(String, String)> {
+    let labels = Regex::new(r"(?-u:\b)(by|without|ignoring|on) *\([^)]*\)").unwrap();
+    let selector = Regex::new(r"(?-u:\b)(tokio_|runtime:|target_info)[a-z0-9_:]*(\{[^}]*\})?").unwrap();
+    let groups = prometheus.rules();
+    let rules = groups.iter().flat_map(|group| group["rules"].as_array().unwrap());
+    let mut asked = Vec::new();
+    for alert in rules.filter(|rule| rule["type"] == "alerting") {
+        let query = labels.replace_all(alert["query"].as_str().unwrap(), "").into_owned();
+        let selectors = selector.find_iter(&query).map(|found| found.as_str().to_owned());
+        let before = asked.len();
+        asked.extend(selectors.map(|selector| (alert["name"].as_str().unwrap().to_owned(), selector)));
+        assert!(asked.len() > before, "{query}");
+    }
+    assert!(asked.len() >= 13, "{asked:?}");
+    asked
+}
+
 /// Whether the query asks for what a runtime of stable Tokio does not tell.
 fn needs_tokio_unstable(query: &str) -> bool {
     let needs = |definition: &&Definition| {
@@ -71,7 +90,7 @@ fn every_query_has_data_and_the_alert_fires_for_a_worker_that_blocks() {
             other => Err(format!("{other:?}")),
         }
     });
-    let queries = [dashboard(), recorded(&prometheus)].concat();
+    let queries = [dashboard(), recorded(&prometheus), asked_by_alerts(&prometheus)].concat();
     let mut missing: Vec<_> = queries
         .into_iter()
         .filter(|(_, query)| cfg!(tokio_unstable) || !needs_tokio_unstable(query))
