@@ -9,47 +9,55 @@ pub(super) const SLICE: Duration = Duration::from_millis(20);
 /// Before each slice, for attaching and detaching; not counted.
 pub(super) const GAP: Duration = Duration::from_millis(1);
 
-/// An export begins so long after its slice.
-const MARGIN: Duration = Duration::from_millis(5);
-/// A pair without an export ends so long before the next one is due: where processors are busy, timers are late.
-const ROOM: Duration = Duration::from_millis(15);
+/// An export begins so long after its slice, or up to [`LATE`] earlier.
+const MARGIN: Duration = Duration::from_millis(8);
+/// Where processors are busy, timers are late.
+const LATE: Duration = Duration::from_millis(7);
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Turn {
-    /// A pair of slices after this time.
-    Pair { wait: Duration, attached_first: bool, has_export: bool },
-    /// Nothing for this time: an export is due too soon to make room for it.
+    Pair {
+        attached_first: bool,
+        has_export: bool,
+    },
+    /// Nothing for this time: an export is due.
     Pause(Duration),
 }
 
 /// Turns the order round with each pair, those with an export apart.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Schedule {
     bare_first: [bool; 2],
+    /// A pair without an export ends so long before the next one is due.
+    room: Duration,
 }
 
 impl Schedule {
+    pub(super) fn new(interval: Duration) -> Self {
+        let room = (interval / 20).clamp(Duration::from_millis(15), Duration::from_millis(150));
+        Self { bare_first: [false; 2], room }
+    }
+
     pub(super) fn next(&mut self, until_due: Duration) -> Turn {
         let slice = GAP + SLICE;
-        let has_export = until_due < 2 * slice + ROOM;
-        let bare_first = self.bare_first[usize::from(has_export)];
-        let (first, second) = (GAP + MARGIN, slice + GAP + MARGIN);
-        let (attached_first, before) = match bare_first && (second <= until_due || !has_export) {
-            true => (false, second),
-            false => (true, first),
-        };
-        if !has_export {
-            self.bare_first[0] ^= true;
-            return Turn::Pair { wait: Duration::ZERO, attached_first, has_export };
-        }
-        match until_due.checked_sub(before) {
-            Some(wait) => {
-                self.bare_first[1] = attached_first;
-                Turn::Pair { wait, attached_first, has_export }
+        let has_export = until_due < 2 * slice + self.room;
+        let bare_first = &mut self.bare_first[usize::from(has_export)];
+        if has_export {
+            let (first, second) = (GAP + MARGIN, slice + GAP + MARGIN);
+            // Too late for one order is early enough for the other.
+            *bare_first &= until_due >= second - LATE;
+            let before = if *bare_first { second } else { first };
+            if until_due > before {
+                return Turn::Pause(until_due - before);
             }
-            None => Turn::Pause(until_due + SLICE),
+            if until_due < before - LATE {
+                return Turn::Pause(until_due + SLICE);
+            }
         }
+        let attached_first = !*bare_first;
+        *bare_first = attached_first;
+        Turn::Pair { attached_first, has_export }
     }
 }
 
@@ -57,39 +65,44 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(1);
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
 
-    fn pair(wait_ms: u64, attached_first: bool, has_export: bool) -> Turn {
-        Turn::Pair { wait: Duration::from_millis(wait_ms), attached_first, has_export }
+    fn pair(attached_first: bool, has_export: bool) -> Turn {
+        Turn::Pair { attached_first, has_export }
     }
 
     #[test]
     fn the_order_turns_round_with_each_pair() {
-        let mut schedule = Schedule::default();
-        let turns = [(); 3].map(|()| schedule.next(LONG));
-        assert_eq!(turns, [pair(0, true, false), pair(0, false, false), pair(0, true, false)]);
+        let mut schedule = Schedule::new(ms(1_000));
+        let turns = [(); 3].map(|()| schedule.next(ms(500)));
+        assert_eq!(turns, [pair(true, false), pair(false, false), pair(true, false)]);
     }
 
     #[test]
     fn an_export_falls_into_the_attached_slice_whichever_comes_first() {
-        let mut schedule = Schedule::default();
-        let soon = Duration::from_millis(40);
-        assert_eq!(schedule.next(soon), pair(34, true, true));
-        assert_eq!(schedule.next(soon), pair(13, false, true));
-        assert_eq!(schedule.next(soon), pair(34, true, true));
+        let mut schedule = Schedule::new(ms(100));
+        assert_eq!(schedule.next(ms(40)), Turn::Pause(ms(31)));
+        assert_eq!(schedule.next(ms(9)), pair(true, true));
+        assert_eq!(schedule.next(ms(40)), Turn::Pause(ms(10)));
+        assert_eq!(schedule.next(ms(30)), pair(false, true));
     }
 
     #[test]
     fn a_pair_without_an_export_is_over_before_the_next_one() {
-        let mut schedule = Schedule::default();
-        assert_eq!(schedule.next(Duration::from_millis(57)), pair(0, true, false));
-        assert_eq!(schedule.next(Duration::from_millis(56)), pair(50, true, true));
+        let mut schedule = Schedule::new(ms(100));
+        assert_eq!(schedule.next(ms(57)), pair(true, false));
+        assert_eq!(schedule.next(ms(56)), Turn::Pause(ms(47)));
     }
 
     #[test]
-    fn what_is_due_too_soon_for_one_order_gets_the_other_or_a_pause() {
-        let mut schedule = Schedule { bare_first: [false, true] };
-        assert_eq!(schedule.next(Duration::from_millis(6)), pair(0, true, true));
-        assert_eq!(schedule.next(Duration::from_millis(2)), Turn::Pause(Duration::from_millis(22)));
+    fn what_is_too_late_for_one_order_gets_the_other_or_a_pause() {
+        let mut schedule = Schedule { bare_first: [false, true], room: ms(15) };
+        assert_eq!(schedule.next(ms(23)), pair(false, true));
+        schedule.bare_first[1] = true;
+        assert_eq!(schedule.next(ms(22)), Turn::Pause(ms(13)));
+        assert_eq!(schedule.next(ms(2)), pair(true, true));
+        assert_eq!(schedule.next(ms(1)), Turn::Pause(ms(21)));
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn measure(
     exports: usize,
 ) -> Found {
     let mut ratios = [Vec::new(), Vec::new()];
-    let (mut strays, mut answered, mut schedule) = (0, 0, Schedule::default());
+    let (mut strays, mut answered, mut schedule) = (0, 0, Schedule::new(interval));
     // Some exports may come when no room was made for them.
     let end = Instant::now() + interval * u32::try_from(2 * exports + 4).expect("few exports");
     while ratios[1].len() < exports && Instant::now() < end {
@@ -34,10 +34,7 @@ pub(super) fn measure(
                 sleep(time);
                 continue;
             }
-            Turn::Pair { wait, attached_first, has_export } => {
-                sleep(wait);
-                (attached_first, has_export)
-            }
+            Turn::Pair { attached_first, has_export } => (attached_first, has_export),
         };
         let mut slice = |attached| slice(&running, &mut observer, attached, has_export);
         let (attached, bare) = match attached_first {
