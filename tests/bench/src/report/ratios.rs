@@ -36,6 +36,7 @@ impl From<Ratios> for Plot {
             chart
                 .configure_mesh()
                 .disable_y_mesh()
+                .light_line_style(WHITE)
                 .disable_y_axis()
                 .x_desc(values)
                 .draw()

@@ -26,3 +26,19 @@ impl Compared {
         Estimate::median(self.found.iter().flat_map(|found| &found.with).copied().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_export_counts_as_much_as_its_slice_is_of_the_interval() {
+        let row = Row { interval: Duration::from_millis(100), is_attached: true, exports: 1, rounds: 2 };
+        let found =
+            |without: &[f64], with| Found { without: without.to_vec(), with: vec![with], ..Found::default() };
+        let compared = Compared { row, found: vec![found(&[1.0, 1.5], 0.5), found(&[0.5], 0.5)] };
+        assert_eq!(compared.ratio().value, 0.8 * 1.0 + 0.2 * 0.5);
+    }
+}
