@@ -8,7 +8,7 @@ use worker_metrics::{Coverage, Identity, Namespace, Row, Snapshot, Source};
 
 /// Workers with a poll-time histogram each, filled directly: nobody waits for 10^9 polls.
 #[derive(Debug)]
-pub(crate) struct Counted {
+pub struct Counted {
     identity: Identity,
     rows: Vec<Row>,
     histograms: Vec<Histogram>,
@@ -16,7 +16,7 @@ pub(crate) struct Counted {
 
 impl Counted {
     /// `counted` values for all workers together, spread over all buckets.
-    pub(crate) fn new(workers: usize, scale: &Scale, counted: u64) -> Self {
+    pub fn new(workers: usize, scale: &Scale, counted: u64) -> Self {
         let places = workers * scale.buckets();
         let histograms = (0..workers).map(|worker| {
             let mut local = LocalHistogram::new(scale);
@@ -51,7 +51,9 @@ impl Counted {
         }
     }
 
-    pub(crate) fn count(&self) -> u64 {
+    /// Values counted in all histograms.
+    #[must_use]
+    pub fn count(&self) -> u64 {
         self.histograms.iter().map(|histogram| histogram.snapshot().count()).sum()
     }
 }

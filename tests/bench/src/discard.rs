@@ -8,12 +8,14 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 
 /// Counts the bytes of the last request.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Discard {
+pub struct Discard {
     bytes: Arc<AtomicUsize>,
 }
 
 impl Discard {
-    pub(crate) fn bytes(&self) -> usize {
+    /// Bytes of the last request.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
         self.bytes.load(Relaxed)
     }
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use bench::counted::Counted;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use worker_metrics::Source;
 use worker_metrics::histogram::Scale;
 use worker_metrics_otel::{Attachment, Exporter, Histograms, Instrumentation, Options, Sink};
 
-use crate::counted::Counted;
 use crate::discard::Discard;
 use crate::nothing::Nothing;
 use crate::process;

@@ -2,18 +2,13 @@
 //!
 //! Ratios are what counts: every comparison is measured in turns, A B A B.
 
-mod counted;
-mod discard;
 mod estimate;
+mod export;
 mod growth;
 mod load;
-mod nothing;
 mod overhead;
-mod peers;
 mod process;
 mod processor;
-#[cfg(tokio_unstable)]
-mod reader;
 mod recording;
 mod report;
 mod service;
@@ -24,6 +19,8 @@ mod watchdog;
 use std::io;
 use std::path::PathBuf;
 
+use bench::subject::Case;
+use bench::{discard, nothing};
 use clap::{Parser, ValueEnum};
 
 use report::{Chapter, Report};
@@ -45,9 +42,9 @@ struct Arguments {
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"))]
     out: PathBuf,
 
-    /// Compares on a runtime of so many workers, and nothing else
+    /// Exports one case, and nothing else
     #[arg(long, hide = true)]
-    peers: Option<usize>,
+    export: Option<Case>,
 
     /// Measures an export of so many values, and nothing else
     #[arg(long, hide = true)]
@@ -68,10 +65,10 @@ enum Section {
     Service,
     /// What each event costs
     Recording,
+    /// What an export costs, and what it delivers
+    Export,
     /// An export by what was counted
     Growth,
-    /// Poll-time histograms of many workers
-    Peers,
     /// The thread of a watchdog
     Watchdog,
 }
@@ -82,8 +79,8 @@ impl Section {
             Self::Overhead => "Overhead on a workload",
             Self::Service => "Cost to the observed service",
             Self::Recording => "Recording",
+            Self::Export => "Collecting and exporting",
             Self::Growth => "An export by what was counted",
-            Self::Peers => "Poll-time histograms of many workers",
             Self::Watchdog => "A watchdog",
         }
     }
@@ -93,21 +90,21 @@ impl Section {
             Self::Overhead => overhead::report(rounds),
             Self::Service => service::report(rounds),
             Self::Recording => recording::report(rounds),
+            Self::Export => export::report(rounds),
             Self::Growth => growth::report(rounds),
-            Self::Peers => peers::report(rounds.min(30)).into(),
             Self::Watchdog => watchdog::report(rounds).into(),
         }
     }
 }
 
 fn main() -> io::Result<()> {
-    let Arguments { rounds, only, out, peers, counted, overhead, service } = Arguments::parse();
-    if let Some(count) = counted {
-        print!("{}", growth::measure(count, rounds));
+    let Arguments { rounds, only, out, export, counted, overhead, service } = Arguments::parse();
+    if let Some(case) = export {
+        println!("{}", export::measure(case, rounds));
         return Ok(());
     }
-    if let Some(workers) = peers {
-        print!("{}", peers::row(workers, rounds));
+    if let Some(count) = counted {
+        print!("{}", growth::measure(count, rounds));
         return Ok(());
     }
     if let Some(outcome) = overhead.measure() {

@@ -9,7 +9,7 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 
 /// Takes everything.
 #[derive(Debug)]
-pub(crate) struct Nothing;
+pub struct Nothing;
 
 impl PushMetricExporter for Nothing {
     async fn export(&self, _: &ResourceMetrics) -> OTelSdkResult {

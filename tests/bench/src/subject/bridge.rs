@@ -1,0 +1,127 @@
+//! This bridge: through a meter of the SDK, as OTLP histograms beside it, or both.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_executor::block_on;
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry_http::Bytes;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, SdkMeterProvider, Stream};
+use worker_metrics_otel::{Exporter, Sink};
+
+use super::kept::Kept;
+use super::{Attached, Delivered, Export, Steps, otlp};
+use crate::nothing::Nothing;
+use crate::reader::Reader;
+
+/// What of the bridge exports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halves {
+    /// The observable instruments of a meter: all numbers.
+    Meter,
+    /// The exporter: all histograms.
+    Otlp,
+    /// Both.
+    Both,
+}
+
+/// One reader of what is attached.
+pub struct Bridge {
+    attached: Arc<Attached>,
+    halves: Halves,
+    /// What the SDK collected.
+    metrics: ResourceMetrics,
+    meter: Option<Meter>,
+    exporter: Option<(Exporter<Nothing>, Kept)>,
+    /// The request of the meter half.
+    numbers: Vec<u8>,
+    /// The requests of the OTLP half.
+    histograms: Vec<Bytes>,
+}
+
+struct Meter {
+    reader: Reader,
+    _provider: SdkMeterProvider,
+}
+
+impl Bridge {
+    /// A reader with the SDK's own limit of series.
+    #[must_use]
+    pub fn new(attached: &Arc<Attached>, halves: Halves) -> Self {
+        Self::with_provider(attached, halves, SdkMeterProvider::builder())
+    }
+
+    /// A reader that takes `limit` series of each instrument.
+    #[must_use]
+    pub fn with_limit(attached: &Arc<Attached>, halves: Halves, limit: usize) -> Self {
+        let view = move |_: &Instrument| Stream::builder().with_cardinality_limit(limit).build().ok();
+        Self::with_provider(attached, halves, SdkMeterProvider::builder().with_view(view))
+    }
+
+    fn with_provider(attached: &Arc<Attached>, halves: Halves, provider: MeterProviderBuilder) -> Self {
+        let workers = &attached.workers;
+        let meter = (halves != Halves::Otlp).then(|| {
+            let reader = Reader::default();
+            let provider = provider.with_reader(reader.clone()).build();
+            workers.register(&provider.meter("worker-metrics"));
+            Meter { reader, _provider: provider }
+        });
+        let exporter = (halves != Halves::Meter).then(|| {
+            let kept = Kept::default();
+            let sink = Sink::http(kept.clone(), "http://127.0.0.1/v1/metrics").expect("a good endpoint");
+            (workers.exporter_with(Nothing, sink), kept)
+        });
+        Self {
+            attached: attached.clone(),
+            halves,
+            metrics: ResourceMetrics::default(),
+            meter,
+            exporter,
+            numbers: Vec::new(),
+            histograms: Vec::new(),
+        }
+    }
+}
+
+impl Export for Bridge {
+    /// The exporter collects the histograms and sends them at once: what hands them over to the thread that sends, which encodes, is
+    /// part of it.
+    fn steps(&self) -> Steps {
+        if self.exporter.is_some() { Steps::Together } else { Steps::Apart }
+    }
+
+    fn collect(&mut self) {
+        if let Some(meter) = &self.meter {
+            meter.reader.cycle(&mut self.metrics);
+        }
+    }
+
+    fn encode(&mut self) {
+        if self.meter.is_some() {
+            self.numbers = otlp::encoded(&self.metrics);
+        }
+        if let Some((exporter, kept)) = &self.exporter {
+            block_on(exporter.export(&self.metrics)).expect("it is kept");
+            kept.take_into(&mut self.histograms);
+        }
+    }
+
+    fn delivered(&self) -> Delivered {
+        let (numbers, histograms) = self.attached.expected();
+        let expected = match self.halves {
+            Halves::Meter => numbers,
+            Halves::Otlp => histograms,
+            Halves::Both => numbers + histograms,
+        };
+        let meter = self.meter.iter().map(|_| &self.numbers[..]);
+        Delivered::of_otlp(meter.chain(self.histograms.iter().map(|body| &body[..])), expected)
+    }
+}
+
+impl fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bridge").field("halves", &self.halves).finish_non_exhaustive()
+    }
+}
