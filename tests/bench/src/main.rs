@@ -46,9 +46,8 @@ struct Arguments {
     #[arg(long, hide = true)]
     export: Option<Case>,
 
-    /// Measures an export of so many values, and nothing else
-    #[arg(long, hide = true)]
-    counted: Option<u64>,
+    #[command(flatten)]
+    growth: growth::Growth,
 
     #[command(flatten)]
     overhead: overhead::One,
@@ -67,7 +66,7 @@ enum Section {
     Recording,
     /// What an export costs, and what it delivers
     Export,
-    /// An export by what was counted
+    /// What an export grows with
     Growth,
     /// The thread of a watchdog
     Watchdog,
@@ -80,7 +79,7 @@ impl Section {
             Self::Service => "Cost to the observed service",
             Self::Recording => "Recording",
             Self::Export => "Collecting and exporting",
-            Self::Growth => "An export by what was counted",
+            Self::Growth => "Growth",
             Self::Watchdog => "A watchdog",
         }
     }
@@ -98,13 +97,13 @@ impl Section {
 }
 
 fn main() -> io::Result<()> {
-    let Arguments { rounds, only, out, export, counted, overhead, service } = Arguments::parse();
+    let Arguments { rounds, only, out, export, growth, overhead, service } = Arguments::parse();
     if let Some(case) = export {
         println!("{}", export::measure(case, rounds));
         return Ok(());
     }
-    if let Some(count) = counted {
-        print!("{}", growth::measure(count, rounds));
+    if let Some(times) = growth.measure(rounds) {
+        println!("{times}");
         return Ok(());
     }
     if let Some(outcome) = overhead.measure() {
@@ -133,3 +132,15 @@ fn main() -> io::Result<()> {
 
 /// With fewer rounds nothing is written down.
 pub(crate) const FEWEST_ROUNDS: usize = 9;
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_of_all_sections_go_together() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,43 @@
+//! Several readers of one instrumentation.
+
+use std::sync::Arc;
+
+use bench::subject::{Attached, Bridge, Delivered, Export, Halves, Steps, pool};
+use worker_metrics::histogram::Scale;
+
+use super::points::{Point, Points};
+
+const WORKERS: usize = 64;
+
+/// Both halves for each of so many readers.
+pub(super) fn measure(readers: usize, rounds: usize) -> Points {
+    let scale = Scale::log().build().expect("the defaults are good");
+    let attached = Attached::new(vec![Arc::new(pool(WORKERS, Some(&scale)))]);
+    let mut readers = Readers((0..readers).map(|_| Bridge::new(&attached, Halves::Both)).collect());
+    Points(vec![("both halves, handed over".to_owned(), Point::of(&mut readers, rounds))])
+}
+
+struct Readers(Vec<Bridge>);
+
+impl Export for Readers {
+    fn steps(&self) -> Steps {
+        Steps::Together
+    }
+
+    fn collect(&mut self) {}
+
+    fn encode(&mut self) {
+        self.0.iter_mut().for_each(Export::export);
+    }
+
+    fn delivered(&self) -> Delivered {
+        let all = self.0.iter().map(Export::delivered);
+        all.fold(Delivered::default(), |sum, one| Delivered {
+            numbers: sum.numbers + one.numbers,
+            histograms: sum.histograms + one.histograms,
+            lost: sum.lost + one.lost,
+            bytes: sum.bytes + one.bytes,
+            gzipped: sum.gzipped + one.gzipped,
+        })
+    }
+}
