@@ -4,7 +4,7 @@
 
 use std::alloc::System;
 
-use bench::subject::Case;
+use bench::subject::{Case, Counts};
 use clap::Parser;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -33,6 +33,6 @@ fn main() {
         let grown = usize::try_from(change.bytes_reallocated).unwrap_or(0);
         (change.allocations + change.reallocations, change.bytes_allocated + grown)
     });
-    let (count, bytes) = counts.min().expect("some are counted");
-    println!("{count} {bytes} {}", export.delivered());
+    let (allocations, allocated_bytes) = counts.min().expect("some are counted");
+    println!("{}", Counts { allocations, allocated_bytes, delivered: export.delivered() });
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bench::subject::{Case, Delivered};
+use bench::subject::{Case, Counts};
 
 use super::Times;
 use crate::process;
@@ -15,23 +15,16 @@ pub(super) struct Measured {
     pub(super) collect_us: Option<f64>,
     /// Collecting and encoding.
     pub(super) export_us: Option<f64>,
-    pub(super) allocations: usize,
-    pub(super) allocated_bytes: usize,
-    pub(super) delivered: Delivered,
+    pub(super) counts: Counts,
 }
 
 impl Measured {
     fn new(case: Case, times: &[Times]) -> Self {
-        let counted = process::counting(&[&case.to_string()]);
-        let mut words = counted.splitn(3, ' ');
-        let mut next = || words.next().expect("it tells three things");
         Self {
             case,
             collect_us: median_us(times.iter().map(|times| times.collect)),
             export_us: median_us(times.iter().map(|times| times.export)),
-            allocations: next().parse().expect("a count"),
-            allocated_bytes: next().parse().expect("a number of bytes"),
-            delivered: next().parse().expect("what was delivered"),
+            counts: process::counting(&[&case.to_string()]).trim().parse().expect("it prints counts"),
         }
     }
 

@@ -22,8 +22,8 @@ pub(super) fn of(measured: &[&Measured]) -> String {
             time(one.collect_us),
             time(one.export_us),
             one.time_us() / bare.time_us(),
-            one.allocations,
-            size(one.allocated_bytes),
+            one.counts.allocations,
+            size(one.counts.allocated_bytes),
             delivered(one),
         );
     }
@@ -47,7 +47,7 @@ pub(super) fn title(subject: Subject) -> String {
 }
 
 fn delivered(one: &Measured) -> String {
-    let delivered = one.delivered;
+    let delivered = one.counts.delivered;
     if delivered.series() == 0 {
         return "– | – | – | –".to_owned();
     }

@@ -44,7 +44,7 @@ pub(super) fn of(measured: &[Measured]) -> Vec<Target> {
         ),
         count(
             format!("series lost of {of} and all numbers"),
-            tokio(EVERYTHING).map(|one| one.delivered.lost),
+            tokio(EVERYTHING).map(|one| one.counts.delivered.lost),
         ),
         against(
             format!("collect + encode of a pool of {of} and all numbers, against the bare loop of loads"),
@@ -78,18 +78,18 @@ pub(super) fn of(measured: &[Measured]) -> Vec<Target> {
         ),
         count(
             format!("allocations of a steady `Source::collect`, a Tokio runtime of {of}"),
-            tokio(Subject::Collect).map(|one| one.allocations),
+            tokio(Subject::Collect).map(|one| one.counts.allocations),
         ),
         count(
             format!("allocations of a steady `Source::collect`, a pool of {of}"),
-            pool(Subject::Collect).map(|one| one.allocations),
+            pool(Subject::Collect).map(|one| one.counts.allocations),
         ),
     ];
     targets.into_iter().flatten().collect()
 }
 
 fn each(time_us: Option<f64>, of: &Measured) -> Option<f64> {
-    Some(time_us? / of.delivered.series() as f64)
+    Some(time_us? / of.counts.delivered.series() as f64)
 }
 
 fn against(

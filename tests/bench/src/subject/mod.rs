@@ -10,6 +10,7 @@ mod attached;
 mod bridge;
 mod case;
 mod collect;
+mod counts;
 mod delivered;
 mod expected;
 mod kept;
@@ -22,6 +23,7 @@ mod tokio_metrics;
 pub use attached::Attached;
 pub use bridge::{Bridge, Halves};
 pub use case::{Case, Subject};
+pub use counts::Counts;
 pub use delivered::{Delivered, gzipped};
 pub use observed::{Observed, pool};
 

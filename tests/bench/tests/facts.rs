@@ -1,0 +1,78 @@
+//! What an export allocates and delivers: it does not depend on the machine.
+
+use std::process::Command;
+
+use bench::scales::{delivered, explicit, exponential};
+use bench::subject::{Case, Counts, Observed, Subject};
+
+const WORKERS: usize = 64;
+/// Without `--cfg tokio_unstable` Tokio keeps no histograms.
+const BUCKETS_OF_TOKIO: usize = if cfg!(tokio_unstable) { 119 } else { 0 };
+
+const fn case(observed: Observed, subject: Subject) -> Case {
+    let buckets = match observed {
+        Observed::Tokio => BUCKETS_OF_TOKIO,
+        Observed::Pool => 119,
+    };
+    Case { observed, subject, workers: WORKERS, buckets }
+}
+
+/// What is counted in a process of its own.
+fn counts(case: Case) -> Counts {
+    let program = Command::new(env!("CARGO_BIN_EXE_allocations")).arg(case.to_string()).output();
+    let program = program.expect("it can be run");
+    assert!(program.status.success(), "{}", String::from_utf8_lossy(&program.stderr));
+    String::from_utf8_lossy(&program.stdout).trim().parse().expect("it prints counts")
+}
+
+#[test]
+fn collecting_a_source_allocates_nothing() {
+    for observed in [Observed::Tokio, Observed::Pool] {
+        let counts = counts(case(observed, Subject::Collect));
+        assert_eq!((counts.allocations, counts.allocated_bytes), (0, 0), "{observed:?}");
+    }
+}
+
+#[test]
+fn the_bridge_delivers_every_series() {
+    for observed in [Observed::Tokio, Observed::Pool] {
+        let case = case(observed, Subject::Both);
+        let mut prepared = case.prepare();
+        prepared.export.export();
+        let delivered = prepared.export.delivered();
+        assert_eq!(delivered.lost, 0, "{observed:?}");
+        assert_eq!(delivered.histograms, if case.buckets > 0 { WORKERS } else { 0 }, "{observed:?}");
+        assert!(delivered.numbers > 2 * WORKERS, "{delivered:?}");
+    }
+}
+
+#[test]
+fn what_is_above_the_limit_of_the_sdk_counts_as_lost() {
+    if !cfg!(tokio_unstable) {
+        return;
+    }
+    let limited = counts(case(Observed::Tokio, Subject::OtelTokio)).delivered;
+    let unlimited = counts(case(Observed::Tokio, Subject::OtelTokioUnlimited)).delivered;
+    assert_eq!(unlimited.lost, 0);
+    assert_eq!(limited.lost, unlimited.numbers - limited.numbers);
+    assert!(limited.lost > 0);
+}
+
+#[test]
+fn exponential_buckets_take_at_most_a_fifth_of_the_bytes_of_explicit_ones() {
+    let scale = exponential();
+    let (short, long) = (delivered(WORKERS, &scale), delivered(WORKERS, &explicit(&scale)));
+    assert_eq!((short.histograms, long.histograms), (WORKERS, WORKERS));
+    assert!(short.bytes * 5 <= long.bytes, "{} and {} bytes", short.bytes, long.bytes);
+}
+
+#[test]
+fn the_compared_scales_have_the_same_buckets() {
+    let exponential = exponential();
+    let explicit = explicit(&exponential);
+    let ranges = |scale: &worker_metrics::histogram::Scale| {
+        (0..scale.buckets()).map(|bucket| scale.bucket_range(bucket)).collect::<Vec<_>>()
+    };
+    assert_eq!(ranges(&exponential), ranges(&explicit));
+    assert!(exponential.as_exponential().is_some() && explicit.as_exponential().is_none());
+}
