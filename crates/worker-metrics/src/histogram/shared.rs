@@ -34,6 +34,7 @@ impl Histogram {
     }
 
     /// Values counted in a bucket; `None` where there is no such bucket.
+    #[inline]
     #[must_use]
     pub fn bucket(&self, bucket: usize) -> Option<u64> {
         self.buckets.as_slice().get(bucket).map(|count| count.load(Relaxed))
