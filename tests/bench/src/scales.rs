@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use worker_metrics::histogram::Scale;
+use worker_metrics_otel::Scalars;
 
 use crate::subject::{Attached, Bridge, Delivered, Export, Halves, pool};
 
@@ -24,8 +25,6 @@ pub fn explicit(scale: &Scale) -> Scale {
 /// What an export of the histograms of so many workers delivers.
 #[must_use]
 pub fn delivered(workers: usize, scale: &Scale) -> Delivered {
-    let attached = Attached::new(vec![Arc::new(pool(workers, Some(scale)))]);
-    let mut bridge = Bridge::new(&attached, Halves::Otlp);
-    bridge.export();
-    bridge.delivered()
+    let attached = Attached::new(vec![Arc::new(pool(workers, Some(scale)))], Scalars::Meter);
+    Bridge::new(&attached, Halves::Otlp).delivered()
 }

@@ -36,13 +36,13 @@ fn collecting_a_source_allocates_nothing() {
 #[test]
 fn the_bridge_delivers_every_series() {
     for observed in [Observed::Tokio, Observed::Pool] {
-        let case = case(observed, Subject::Both);
-        let mut prepared = case.prepare();
-        prepared.export.export();
-        let delivered = prepared.export.delivered();
-        assert_eq!(delivered.lost, 0, "{observed:?}");
-        assert_eq!(delivered.histograms, if case.buckets > 0 { WORKERS } else { 0 }, "{observed:?}");
-        assert!(delivered.numbers > 2 * WORKERS, "{delivered:?}");
+        for subject in [Subject::Both, Subject::Beside] {
+            let case = case(observed, subject);
+            let delivered = case.prepare().export.delivered();
+            assert_eq!(delivered.lost, 0, "{case}");
+            assert_eq!(delivered.histograms, if case.buckets > 0 { WORKERS } else { 0 }, "{case}");
+            assert!(delivered.numbers > 2 * WORKERS, "{case}: {delivered:?}");
+        }
     }
 }
 

@@ -82,6 +82,8 @@ fn introduction(turns: usize, rounds: usize) -> String {
          state, on all threads, counted in a process of their own, since counting costs time.\n\n\
          * The *meter half* of this bridge is read by a reader of the SDK. The *OTLP half* takes the histograms, collects and encodes; \
          its time has in it that the request is handed over to the thread that sends, where a transport throws it away.\n\
+         * *Workers beside the SDK* is the option `Scalars::Exporter`: the numbers of workers go with the histograms, and those of the \
+         runtime alone through the SDK.\n\
          * {otel} has a gauge with a series for each bucket. It is shown with the SDK's own limit of {SDK_LIMIT} series for each \
          instrument, and where that is too low, with one that a view has raised as well.\n\
          * {tokio_metrics} gives its numbers to metrics.rs, as {prometheus} renders them for a scrape: uncompressed text. It knows sums \

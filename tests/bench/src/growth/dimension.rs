@@ -6,6 +6,7 @@ use bench::subject::{Attached, Bridge, Halves, pool};
 use clap::ValueEnum;
 use worker_metrics::Source;
 use worker_metrics::histogram::Scale;
+use worker_metrics_otel::Scalars;
 
 use super::points::{Point, Points};
 use super::{polls, readers};
@@ -82,26 +83,34 @@ impl Dimension {
             Self::Polls => polls::measure(size, rounds),
             Self::Workers => {
                 let scale = Scale::log().build().expect("the defaults are good");
-                let attached = Attached::new(vec![Arc::new(pool(length, Some(&scale)))]);
-                halves(|halves| Bridge::new(&attached, halves), rounds)
+                each_way(vec![Arc::new(pool(length, Some(&scale)))], Bridge::new, rounds)
             }
             Self::Runtimes => {
                 let pools = (0..length).map(|_| Arc::new(pool(1, Some(&Scale::preset()))) as Arc<dyn Source>);
-                let attached = Attached::new(pools.collect());
                 let limit = SDK_LIMIT.max(length * MOST_SERIES_OF_RUNTIME + 1);
-                halves(|halves| Bridge::with_limit(&attached, halves, limit), rounds)
+                let bridge = |attached: &_, halves| Bridge::with_limit(attached, halves, limit);
+                each_way(pools.collect(), bridge, rounds)
             }
             Self::Readers => readers::measure(length, rounds),
         }
     }
 }
 
-/// Each half, and both.
-fn halves(mut bridge: impl FnMut(Halves) -> Bridge, rounds: usize) -> Points {
-    let each = [
-        ("meter half", Halves::Meter),
-        ("OTLP half, handed over", Halves::Otlp),
-        ("both halves, handed over", Halves::Both),
+/// Each half, both, and both with the numbers of workers beside the SDK.
+fn each_way(
+    sources: Vec<Arc<dyn Source>>,
+    bridge: impl Fn(&Arc<Attached>, Halves) -> Bridge,
+    rounds: usize,
+) -> Points {
+    let ways = [
+        ("meter half", Scalars::Meter, Halves::Meter),
+        ("OTLP half, handed over", Scalars::Meter, Halves::Otlp),
+        ("both halves, handed over", Scalars::Meter, Halves::Both),
+        ("workers beside the SDK, handed over", Scalars::Exporter, Halves::Both),
     ];
-    Points(each.map(|(name, halves)| (name.to_owned(), Point::of(&mut bridge(halves), rounds))).into())
+    let points = ways.map(|(name, scalars, halves)| {
+        let attached = Attached::new(sources.clone(), scalars);
+        (name.to_owned(), Point::of(&mut bridge(&attached, halves), rounds))
+    });
+    Points(points.into())
 }

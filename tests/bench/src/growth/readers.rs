@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bench::subject::{Attached, Bridge, Delivered, Export, Halves, Steps, pool};
 use worker_metrics::histogram::Scale;
+use worker_metrics_otel::Scalars;
 
 use super::points::{Point, Points};
 
@@ -12,9 +13,17 @@ const WORKERS: usize = 64;
 /// Both halves for each of so many readers.
 pub(super) fn measure(readers: usize, rounds: usize) -> Points {
     let scale = Scale::log().build().expect("the defaults are good");
-    let attached = Attached::new(vec![Arc::new(pool(WORKERS, Some(&scale)))]);
-    let mut readers = Readers((0..readers).map(|_| Bridge::new(&attached, Halves::Both)).collect());
-    Points(vec![("both halves, handed over".to_owned(), Point::of(&mut readers, rounds))])
+    let pool = Arc::new(pool(WORKERS, Some(&scale)));
+    let ways = [
+        ("both halves, handed over", Scalars::Meter),
+        ("workers beside the SDK, handed over", Scalars::Exporter),
+    ];
+    let points = ways.map(|(name, scalars)| {
+        let attached = Attached::new(vec![pool.clone()], scalars);
+        let mut readers = Readers((0..readers).map(|_| Bridge::new(&attached, Halves::Both)).collect());
+        (name.to_owned(), Point::of(&mut readers, rounds))
+    });
+    Points(points.into())
 }
 
 struct Readers(Vec<Bridge>);
@@ -30,8 +39,8 @@ impl Export for Readers {
         self.0.iter_mut().for_each(Export::export);
     }
 
-    fn delivered(&self) -> Delivered {
-        let all = self.0.iter().map(Export::delivered);
+    fn delivered(&mut self) -> Delivered {
+        let all = self.0.iter_mut().map(Export::delivered);
         all.fold(Delivered::default(), |sum, one| Delivered {
             numbers: sum.numbers + one.numbers,
             histograms: sum.histograms + one.histograms,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use worker_metrics::Source;
-use worker_metrics_otel::{Attachment, Histograms, Instrumentation, Options};
+use worker_metrics_otel::{Attachment, Histograms, Instrumentation, Options, Scalars};
 
 use super::expected::expected;
 
@@ -16,10 +16,13 @@ pub struct Attached {
 }
 
 impl Attached {
-    /// Attaches them.
+    /// Attaches them, with the numbers of workers going this way.
     #[must_use]
-    pub fn new(sources: Vec<Arc<dyn Source>>) -> Arc<Self> {
-        let options = Options::default().with_histograms(Histograms::Worker).with_opt_in_metrics();
+    pub fn new(sources: Vec<Arc<dyn Source>>, scalars: Scalars) -> Arc<Self> {
+        let options = Options::default()
+            .with_histograms(Histograms::Worker)
+            .with_opt_in_metrics()
+            .with_scalars(scalars);
         let workers = Instrumentation::new(options);
         let attachments =
             sources.iter().map(|source| workers.attach(source.clone()).expect("it is attached once"));

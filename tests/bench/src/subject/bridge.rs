@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures_executor::block_on;
 use opentelemetry::metrics::MeterProvider;
-use opentelemetry_http::Bytes;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, SdkMeterProvider, Stream};
@@ -21,7 +20,7 @@ use crate::reader::Reader;
 pub enum Halves {
     /// The observable instruments of a meter: all numbers.
     Meter,
-    /// The exporter: all histograms.
+    /// The exporter: all histograms. Not for numbers of workers that go beside them: those it has too, and none of runtimes.
     Otlp,
     /// Both.
     Both,
@@ -37,8 +36,6 @@ pub struct Bridge {
     exporter: Option<(Exporter<Nothing>, Kept)>,
     /// The request of the meter half.
     numbers: Vec<u8>,
-    /// The requests of the OTLP half.
-    histograms: Vec<Bytes>,
 }
 
 struct Meter {
@@ -80,7 +77,6 @@ impl Bridge {
             meter,
             exporter,
             numbers: Vec::new(),
-            histograms: Vec::new(),
         }
     }
 }
@@ -102,13 +98,19 @@ impl Export for Bridge {
         if self.meter.is_some() {
             self.numbers = otlp::encoded(&self.metrics);
         }
-        if let Some((exporter, kept)) = &self.exporter {
-            block_on(exporter.export(&self.metrics)).expect("it is kept");
-            kept.take_into(&mut self.histograms);
+        if let Some((exporter, _)) = &self.exporter {
+            block_on(exporter.export(&self.metrics)).expect("it is thrown away");
         }
     }
 
-    fn delivered(&self) -> Delivered {
+    fn delivered(&mut self) -> Delivered {
+        let bodies = match self.exporter.as_ref().map(|(_, kept)| kept.clone()) {
+            Some(kept) => kept.during(|| self.export()),
+            None => {
+                self.export();
+                Vec::new()
+            }
+        };
         let (numbers, histograms) = self.attached.expected();
         let expected = match self.halves {
             Halves::Meter => numbers,
@@ -116,7 +118,7 @@ impl Export for Bridge {
             Halves::Both => numbers + histograms,
         };
         let meter = self.meter.iter().map(|_| &self.numbers[..]);
-        Delivered::of_otlp(meter.chain(self.histograms.iter().map(|body| &body[..])), expected)
+        Delivered::of_otlp(meter.chain(bodies.iter().map(|body| &body[..])), expected)
     }
 }
 

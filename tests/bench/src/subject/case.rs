@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use tokio::runtime::Runtime;
 use worker_metrics::{Pool, Source};
+use worker_metrics_otel::Scalars;
 use worker_metrics_tokio::TokioRuntime;
 
 use super::collect::Collect;
@@ -25,6 +26,8 @@ pub enum Subject {
     Otlp,
     /// This bridge, both halves.
     Both,
+    /// This bridge, both halves, the numbers of workers with the histograms.
+    Beside,
     /// opentelemetry-instrumentation-tokio with the SDK's own limit.
     OtelTokio,
     /// opentelemetry-instrumentation-tokio with a limit that is high enough.
@@ -96,11 +99,13 @@ impl Case {
     }
 
     fn of_source(self, source: Arc<dyn Source>) -> Box<dyn Export> {
-        let bridge = |source, halves| Box::new(Bridge::new(&Attached::new(vec![source]), halves));
+        let bridge =
+            |source, scalars, halves| Box::new(Bridge::new(&Attached::new(vec![source], scalars), halves));
         match self.subject {
-            Subject::Meter => bridge(source, Halves::Meter),
-            Subject::Otlp => bridge(source, Halves::Otlp),
-            Subject::Both => bridge(source, Halves::Both),
+            Subject::Meter => bridge(source, Scalars::Meter, Halves::Meter),
+            Subject::Otlp => bridge(source, Scalars::Meter, Halves::Otlp),
+            Subject::Both => bridge(source, Scalars::Meter, Halves::Both),
+            Subject::Beside => bridge(source, Scalars::Exporter, Halves::Both),
             Subject::Collect => Box::new(Collect::new(source)),
             other => panic!("{other:?} does not export a {:?}", self.observed),
         }

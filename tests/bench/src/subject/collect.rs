@@ -29,7 +29,7 @@ impl Export for Collect {
 
     fn encode(&mut self) {}
 
-    fn delivered(&self) -> Delivered {
+    fn delivered(&mut self) -> Delivered {
         Delivered::default()
     }
 }

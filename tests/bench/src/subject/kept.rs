@@ -1,24 +1,25 @@
-//! A transport that sends nothing and keeps what it was given.
+//! A transport that sends nothing, and keeps what it was given if it is asked to.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 
-/// The bodies of the requests since they were last taken.
+/// The bodies of requests, while they are asked for: who kept them all the time would keep the exporter from using its buffers again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
-    bodies: Arc<Mutex<Vec<Bytes>>>,
+    bodies: Arc<Mutex<Option<Vec<Bytes>>>>,
 }
 
 impl Kept {
-    /// Puts the bodies in place of those of the export before, whose buffer is used for the next.
-    pub(super) fn take_into(&self, bodies: &mut Vec<Bytes>) {
-        bodies.clear();
-        std::mem::swap(bodies, &mut self.lock());
+    /// Runs `export`, and returns the bodies of its requests.
+    pub(super) fn during(&self, export: impl FnOnce()) -> Vec<Bytes> {
+        *self.lock() = Some(Vec::new());
+        export();
+        self.lock().take().expect("nobody else takes them")
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Bytes>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Bytes>>> {
         self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -26,7 +27,9 @@ impl Kept {
 #[async_trait]
 impl HttpClient for Kept {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        self.lock().push(request.into_body());
+        if let Some(bodies) = &mut *self.lock() {
+            bodies.push(request.into_body());
+        }
         let mut response = Response::new(Bytes::new());
         response.headers_mut().insert("content-type", "application/x-protobuf".parse()?);
         Ok(response)

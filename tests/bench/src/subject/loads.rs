@@ -37,7 +37,7 @@ impl Export for Loads {
 
     fn encode(&mut self) {}
 
-    fn delivered(&self) -> Delivered {
+    fn delivered(&mut self) -> Delivered {
         Delivered::default()
     }
 }

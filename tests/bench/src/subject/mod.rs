@@ -38,8 +38,8 @@ pub trait Export {
     /// Encodes what was collected. Does nothing where nothing is to be sent.
     fn encode(&mut self);
 
-    /// What the last export delivered.
-    fn delivered(&self) -> Delivered;
+    /// What an export delivers: exports once more.
+    fn delivered(&mut self) -> Delivered;
 
     /// Collects and encodes.
     fn export(&mut self) {

@@ -53,7 +53,8 @@ impl Export for OtelTokio {
     }
 
     /// Of its instruments for each worker, none but that of the buckets comes near the limit.
-    fn delivered(&self) -> Delivered {
+    fn delivered(&mut self) -> Delivered {
+        self.export();
         let metrics = otlp::decoded(&self.request);
         let numbers = |metric| otlp::series(metric).0;
         let of_others = metrics.iter().filter(|metric| metric.name != BUCKETS).map(numbers).sum::<usize>();

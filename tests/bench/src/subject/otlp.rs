@@ -22,8 +22,10 @@ pub(super) fn decoded(body: &[u8]) -> Vec<Metric> {
 ///
 /// The one into which the SDK puts what is above its limit is none.
 pub(super) fn series(metric: &Metric) -> (usize, usize) {
-    let numbers = |points: &[NumberDataPoint]| points.iter().filter(|point| !is_overflow(point)).count();
     let has_value = |flags: u32| flags & DataPointFlags::NoRecordedValueMask as u32 == 0;
+    let numbers = |points: &[NumberDataPoint]| {
+        points.iter().filter(|point| has_value(point.flags) && !is_overflow(point)).count()
+    };
     match &metric.data {
         Some(Data::Sum(sum)) => (numbers(&sum.data_points), 0),
         Some(Data::Gauge(gauge)) => (numbers(&gauge.data_points), 0),

@@ -48,7 +48,8 @@ impl Export for TokioMetrics {
         self.text = self.scrape.render();
     }
 
-    fn delivered(&self) -> Delivered {
+    fn delivered(&mut self) -> Delivered {
+        self.export();
         let (numbers, histograms) = series(&self.text);
         let bytes = self.text.len();
         Delivered { numbers, histograms, lost: 0, bytes, gzipped: gzipped(self.text.as_bytes()) }
