@@ -9,6 +9,7 @@ mod config;
 pub mod histogram;
 #[cfg(all(test, worker_metrics_loom))]
 mod loom;
+mod mean;
 mod microstate;
 mod namespace;
 mod pool;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::atomic::{AtomicU64, AtomicUsize};
 use crate::histogram::Histogram;
+use crate::mean;
 use crate::microstate::SharedMicrostates;
 use crate::{Clock, Config, MicrostateTimes};
 
@@ -48,6 +49,7 @@ pub struct WorkerMetrics {
     pub(crate) steal_count: AtomicU64,
     pub(crate) steal_operations: AtomicU64,
     pub(crate) poll_count: AtomicU64,
+    /// As `mean.rs` reckons it.
     pub(crate) mean_poll_time: AtomicU64,
     pub(crate) local_schedule_count: AtomicU64,
     pub(crate) overflow_count: AtomicU64,
@@ -113,7 +115,7 @@ impl WorkerMetrics {
             steal_count: AtomicU64::new(0),
             steal_operations: AtomicU64::new(0),
             poll_count: AtomicU64::new(0),
-            mean_poll_time: AtomicU64::new(0),
+            mean_poll_time: AtomicU64::new(mean::NONE),
             local_schedule_count: AtomicU64::new(0),
             overflow_count: AtomicU64::new(0),
             idle_duration_total: AtomicU64::new(0),
@@ -236,8 +238,7 @@ impl WorkerMetrics {
     /// **Absent when** the worker has polled nothing yet. [`Batch`](crate::Batch) says how it is weighted.
     #[must_use]
     pub fn mean_poll_time(&self) -> Option<Duration> {
-        let mean_ns = self.mean_poll_time.load(Relaxed);
-        (mean_ns > 0).then(|| Duration::from_nanos(mean_ns))
+        mean::rounded(self.mean_poll_time.load(Relaxed))
     }
 
     /// Number of tasks scheduled onto the worker's own queue.

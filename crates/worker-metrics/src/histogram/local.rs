@@ -46,8 +46,9 @@ impl LocalHistogram {
     ///
     /// **Cost**: one relaxed store a bucket. Where `to` has another number of buckets, only those that both have are stored;
     /// make both from one [`Scale`].
+    #[inline]
     pub fn submit(&self, to: &Histogram) {
-        to.store(self.buckets(), self.sum_ns);
+        to.store(&self.buckets, self.sum_ns);
     }
 
     /// How values map to the buckets.

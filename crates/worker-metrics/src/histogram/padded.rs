@@ -24,7 +24,13 @@ impl<T: Default> Padded<T> {
 
     #[inline]
     pub(super) fn as_slice(&self) -> &[T] {
-        self.words.get(FREE..self.words.len() - FREE).unwrap_or_default()
+        self.words().unwrap_or_default()
+    }
+
+    /// [`as_slice`](Self::as_slice); there always is one.
+    #[inline]
+    pub(super) fn words(&self) -> Option<&[T]> {
+        self.words.get(FREE..self.words.len() - FREE)
     }
 
     /// The word at `index`, which is below the length.

@@ -74,6 +74,15 @@ impl Scale {
     #[inline]
     #[must_use]
     pub fn bucket_of(&self, value_ns: u64) -> usize {
+        // The preset is one of these: it is to be inlined, which all layouts together are too large for.
+        if let Layout::Log(log) = &self.layout {
+            return log.bucket_of(value_ns);
+        }
+        self.bucket_of_another_layout(value_ns)
+    }
+
+    #[inline(never)]
+    fn bucket_of_another_layout(&self, value_ns: u64) -> usize {
         match &self.layout {
             Layout::Linear(linear) => linear.bucket_of(value_ns),
             Layout::Log(log) => log.bucket_of(value_ns),

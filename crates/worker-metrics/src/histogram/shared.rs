@@ -75,10 +75,14 @@ impl Histogram {
     }
 
     /// Replaces the totals.
-    pub(super) fn store(&self, counts: &[u64], sum_ns: u64) {
-        for (shared, &count) in self.buckets.as_slice().iter().zip(counts) {
-            shared.store(count, Relaxed);
-        }
+    #[inline]
+    pub(super) fn store(&self, counts: &Padded<u64>, sum_ns: u64) {
         self.sum_ns.store(sum_ns, Relaxed);
+        // Not an empty slice instead of none: to choose between the two takes longer than a branch that is never taken.
+        if let (Some(shared), Some(counts)) = (self.buckets.words(), counts.words()) {
+            for (shared, &count) in shared.iter().zip(counts) {
+                shared.store(count, Relaxed);
+            }
+        }
     }
 }

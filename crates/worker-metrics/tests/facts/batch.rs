@@ -224,6 +224,32 @@ fn a_clock_that_goes_backwards_takes_no_busy_time_away() {
 }
 
 #[test]
+fn a_clock_that_goes_backwards_takes_no_busy_time_away_that_is_not_submitted_yet() {
+    let mut batch = Batch::new_at(WorkerMetrics::new(), 0);
+    batch.about_to_park_at(10 * SECOND);
+    batch.unparked_at(20 * SECOND);
+    batch.about_to_park_at(15 * SECOND);
+    batch.submit_at(15 * SECOND);
+    assert_eq!(batch.metrics().busy_duration_total(), seconds(10));
+    batch.unparked_at(30 * SECOND);
+    batch.submit_at(31 * SECOND);
+    assert_eq!(batch.metrics().busy_duration_total(), seconds(11));
+}
+
+#[test]
+fn parks_between_two_submits_leave_their_times_to_the_next() {
+    let mut batch = Batch::new_at(WorkerMetrics::new(), 0);
+    for now in [10, 30, 50] {
+        batch.start_poll_at(now * SECOND);
+        batch.about_to_park_at((now + 5) * SECOND);
+        batch.unparked_at((now + 10) * SECOND);
+    }
+    batch.submit_at(60 * SECOND);
+    assert_eq!(batch.metrics().busy_duration_total(), seconds(15 + 15 + 15));
+    assert_eq!(batch.metrics().mean_poll_time(), Some(seconds(15)));
+}
+
+#[test]
 fn dropping_the_batch_submits_what_is_left_and_ends_the_worker() {
     let mut batch = Batch::new(WorkerMetrics::new());
     let metrics = batch.metrics().clone();
