@@ -18,6 +18,7 @@ mod watchdog;
 
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use bench::subject::Case;
 use bench::{discard, nothing};
@@ -54,6 +55,13 @@ struct Arguments {
 
     #[command(flatten)]
     service: service::One,
+
+    /// Counts the instructions of recording, and fails where they are above their limits
+    #[arg(long)]
+    check: bool,
+
+    #[command(flatten)]
+    recording: recording::Part,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -96,23 +104,30 @@ impl Section {
     }
 }
 
-fn main() -> io::Result<()> {
-    let Arguments { rounds, only, out, export, growth, overhead, service } = Arguments::parse();
+fn main() -> io::Result<ExitCode> {
+    let Arguments { rounds, only, out, export, growth, overhead, service, check, recording } =
+        Arguments::parse();
     if let Some(case) = export {
         println!("{}", export::measure(case, rounds));
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     if let Some(times) = growth.measure(rounds) {
         println!("{times}");
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     if let Some(outcome) = overhead.measure() {
         println!("{outcome}");
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if check {
+        return Ok(recording::check());
+    }
+    if recording.measure(rounds) {
+        return Ok(ExitCode::SUCCESS);
     }
     if let Some(found) = service.measure() {
         println!("{found}");
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let sections =
         Section::value_variants().iter().filter(|&&section| only.is_none_or(|only| only == section));
@@ -123,11 +138,11 @@ fn main() -> io::Result<()> {
     let report = Report::new(chapters.collect());
     if only.is_some() || rounds < FEWEST_ROUNDS {
         print!("{}", report.markdown());
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     report.write(&out)?;
     println!("{}", out.join("benchmarks.md").display());
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// With fewer rounds nothing is written down.

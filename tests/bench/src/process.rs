@@ -10,13 +10,18 @@ use std::sync::OnceLock;
 
 /// What a process with these arguments prints.
 pub(crate) fn again(arguments: &[&str]) -> String {
-    printed(&this_program(), arguments)
+    printed(&this_program(), arguments, &[])
+}
+
+/// What a process with these arguments, and variables of its environment, prints.
+pub(crate) fn again_with(arguments: &[&str], variables: &[(&str, &Path)]) -> String {
+    printed(&this_program(), arguments, variables)
 }
 
 /// What the program that counts allocations prints.
 pub(crate) fn counting(arguments: &[&str]) -> String {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    printed(PROGRAM.get_or_init(|| built("allocations")), arguments)
+    printed(PROGRAM.get_or_init(|| built("allocations")), arguments, &[])
 }
 
 fn this_program() -> PathBuf {
@@ -45,8 +50,12 @@ fn built(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-fn printed(program: &Path, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().expect("it can be run");
+fn printed(program: &Path, arguments: &[&str], variables: &[(&str, &Path)]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .output()
+        .expect("it can be run");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("it prints text")
 }

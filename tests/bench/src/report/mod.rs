@@ -16,7 +16,7 @@ use std::path::Path;
 pub(crate) use chapter::Chapter;
 pub(crate) use plot::{Bars, Lines, Plot};
 pub(crate) use ratios::Ratios;
-pub(crate) use target::{Limit, Target};
+pub(crate) use target::{Limit, Target, table as targets};
 pub(crate) use versions::version_of;
 
 const COMMAND: &str = "cargo run --release -p bench";

@@ -18,7 +18,7 @@ pub(crate) enum Limit {
 }
 
 impl Target {
-    fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         match self.limit {
             Limit::AtMost(most) => self.measured <= most,
             Limit::AtLeast(least) => self.measured >= least,
@@ -27,7 +27,7 @@ impl Target {
 }
 
 /// A table of all of them.
-pub(super) fn table(targets: &[&Target]) -> String {
+pub(crate) fn table(targets: &[&Target]) -> String {
     let mut table = "| what | promised | measured | |\n|---|---|---|---|\n".to_owned();
     for target in targets {
         let limit = match target.limit {
