@@ -77,8 +77,8 @@ pub(crate) fn report(rounds: usize) -> Chapter {
             "Everything up to the instructions is measured by {} in {} passes of {:?} for each row, in turns. A time is that of the pass \
              in the middle: its median, in brackets the 95 % confidence interval of that. A ratio is the median of those of all passes, \
              each to the other row in the same pass, in brackets the least and the largest. With several threads the time is that of one \
-             of them, while the others record without a break; each has a series of its own, that is a worker's, where nothing else is \
-             said. The times include a loop, as the first row says.\n",
+             of them, while the others record, which a machine that is busy otherwise may keep them from; each has a series of its own, \
+             that is a worker's, where nothing else is said. The times include a loop, as the first row says.\n",
             crate::report::version_of("criterion"),
             passes.count,
             passes.time,
