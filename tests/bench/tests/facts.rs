@@ -1,9 +1,13 @@
 //! What an export allocates and delivers: it does not depend on the machine.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bench::scales::{delivered, explicit, exponential};
-use bench::subject::{Case, Counts, Observed, Subject};
+use bench::subject::{Attached, Bridge, Case, Counts, Export, Halves, Observed, Subject, pool};
+use worker_metrics::{Identity, Pool, Row, Snapshot, Source};
+use worker_metrics_otel::Scalars;
 
 const WORKERS: usize = 64;
 /// Without `--cfg tokio_unstable` Tokio keeps no histograms.
@@ -36,13 +40,45 @@ fn collecting_a_source_allocates_nothing() {
 #[test]
 fn the_bridge_delivers_every_series() {
     for observed in [Observed::Tokio, Observed::Pool] {
-        for subject in [Subject::Both, Subject::Beside] {
+        for subject in [Subject::Both, Subject::Beside, Subject::BesideHandedOver] {
             let case = case(observed, subject);
             let delivered = case.prepare().export.delivered();
             assert_eq!(delivered.lost, 0, "{case}");
             assert_eq!(delivered.histograms, if case.buckets > 0 { WORKERS } else { 0 }, "{case}");
             assert!(delivered.numbers > 2 * WORKERS, "{case}: {delivered:?}");
         }
+    }
+}
+
+/// Counts how often it is looked at.
+struct Looked {
+    pool: Pool,
+    looks: AtomicUsize,
+}
+
+impl Source for Looked {
+    fn identity(&self) -> &Identity {
+        self.pool.identity()
+    }
+
+    fn definitions(&self) -> &[Row] {
+        self.pool.definitions()
+    }
+
+    fn collect(&self, snapshot: &mut Snapshot) {
+        self.looks.fetch_add(1, Relaxed);
+        self.pool.collect(snapshot);
+    }
+}
+
+#[test]
+fn what_is_not_handed_over_is_collected() {
+    let looked = Arc::new(Looked { pool: pool(1, None), looks: AtomicUsize::new(0) });
+    let attached = Attached::new(vec![looked.clone()], Scalars::Exporter);
+    let mut bridge = Bridge::new(&attached, Halves::Otlp);
+    for looks in 1..4 {
+        bridge.export();
+        assert_eq!(looked.looks.load(Relaxed), looks);
     }
 }
 

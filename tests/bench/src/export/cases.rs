@@ -12,15 +12,28 @@ pub(super) fn all(workers: &[usize]) -> Vec<Case> {
 }
 
 fn of(observed: Observed, workers: &[usize], buckets: usize) -> impl Iterator<Item = Case> {
-    use Subject::{Beside, Both, Collect, Loads, Meter, OtelTokio, OtelTokioUnlimited, Otlp, TokioMetrics};
+    use Subject::{
+        Beside, BesideHandedOver, Both, Collect, Loads, Meter, OtelTokio, OtelTokioUnlimited, Otlp,
+        TokioMetrics,
+    };
     workers.iter().flat_map(move |&workers| {
-        let subjects =
-            [Meter, Otlp, Both, Beside, OtelTokio, OtelTokioUnlimited, TokioMetrics, Collect, Loads];
+        let subjects = [
+            Meter,
+            Otlp,
+            Both,
+            Beside,
+            BesideHandedOver,
+            OtelTokio,
+            OtelTokioUnlimited,
+            TokioMetrics,
+            Collect,
+            Loads,
+        ];
         let is_there = move |subject: &Subject| match subject {
             Otlp | Both => buckets > 0,
             OtelTokio | TokioMetrics => observed == Observed::Tokio,
             OtelTokioUnlimited => observed == Observed::Tokio && workers * buckets > SDK_LIMIT,
-            Meter | Beside | Collect | Loads => true,
+            Meter | Beside | BesideHandedOver | Collect | Loads => true,
         };
         let case = move |subject| Case { subject, observed, workers, buckets };
         subjects.into_iter().filter(is_there).map(case)

@@ -80,10 +80,11 @@ fn introduction(turns: usize, rounds: usize) -> String {
          row has processes of its own, in turns with those of all others: of {turns} the median, of each the least of {rounds} rounds, \
          or of as many as fit into {:?}. Nothing is polled between two exports. Allocations are those of one export in a steady \
          state, on all threads, counted in a process of their own, since counting costs time.\n\n\
-         * The *meter half* of this bridge is read by a reader of the SDK. The *OTLP half* takes the histograms, collects and encodes; \
-         its time has in it that the request is handed over to the thread that sends, where a transport throws it away.\n\
+         * The *meter half* of this bridge is read by a reader of the SDK. The *OTLP half* takes the histograms, and collects and encodes \
+         at once.\n\
          * *Workers beside the SDK* is the option `Scalars::Exporter`: the numbers of workers go with the histograms, and those of the \
-         runtime alone through the SDK.\n\
+         runtime alone through the SDK. Where it says *handed over*, the thread that sends takes the request, throws it away and \
+         answers; elsewhere an export ends with the encoded request.\n\
          * {otel} has a gauge with a series for each bucket. It is shown with the SDK's own limit of {SDK_LIMIT} series for each \
          instrument, and where that is too low, with one that a view has raised as well.\n\
          * {tokio_metrics} gives its numbers to metrics.rs, as {prometheus} renders them for a scrape: uncompressed text. It knows sums \

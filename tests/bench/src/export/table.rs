@@ -34,9 +34,10 @@ pub(super) fn of(measured: &[&Measured]) -> String {
 pub(super) fn title(subject: Subject) -> String {
     match subject {
         Subject::Meter => "worker-metrics, meter half".to_owned(),
-        Subject::Otlp => "worker-metrics, OTLP half, handed over".to_owned(),
-        Subject::Both => "worker-metrics, both halves, handed over".to_owned(),
-        Subject::Beside => "worker-metrics, workers beside the SDK, handed over".to_owned(),
+        Subject::Otlp => "worker-metrics, OTLP half".to_owned(),
+        Subject::Both => "worker-metrics, both halves".to_owned(),
+        Subject::Beside => "worker-metrics, workers beside the SDK".to_owned(),
+        Subject::BesideHandedOver => "worker-metrics, workers beside the SDK, handed over".to_owned(),
         Subject::OtelTokio => version_of("opentelemetry-instrumentation-tokio"),
         Subject::OtelTokioUnlimited => {
             format!("{}, limit raised", version_of("opentelemetry-instrumentation-tokio"))

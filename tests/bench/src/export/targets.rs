@@ -10,7 +10,7 @@ const BUCKETS: usize = 119;
 
 /// The way to export all numbers and all histograms.
 const EVERYTHING: Subject = Subject::Beside;
-const HOW: &str = "what is measured of workers goes beside the SDK, and the hand-over to the thread that sends is in the time";
+const HOW: &str = "the numbers of workers go beside the SDK, those of the runtime through it";
 
 /// Those that this build can measure.
 pub(super) fn of(measured: &[Measured]) -> Vec<Target> {

@@ -71,7 +71,7 @@ impl Dimension {
     /// Processes for each size.
     pub(super) fn turns(self) -> usize {
         match self {
-            // The target is close to 1, and which processor the thread that sends gets doubles a time or halves it.
+            // The target is close to 1.
             Self::Polls => 31,
             _ => 5,
         }
@@ -104,9 +104,9 @@ fn each_way(
 ) -> Points {
     let ways = [
         ("meter half", Scalars::Meter, Halves::Meter),
-        ("OTLP half, handed over", Scalars::Meter, Halves::Otlp),
-        ("both halves, handed over", Scalars::Meter, Halves::Both),
-        ("workers beside the SDK, handed over", Scalars::Exporter, Halves::Both),
+        ("OTLP half", Scalars::Meter, Halves::Otlp),
+        ("both halves", Scalars::Meter, Halves::Both),
+        ("workers beside the SDK", Scalars::Exporter, Halves::Both),
     ];
     let points = ways.map(|(name, scalars, halves)| {
         let attached = Attached::new(sources.clone(), scalars);

@@ -41,9 +41,8 @@ impl Growth {
 pub(crate) fn report(rounds: usize) -> Chapter {
     let mut chapter = Chapter {
         text: format!(
-            "Pools of the core, exported by this bridge: collected, encoded, and what the OTLP half has handed over to the thread that \
-             sends. Each size is measured in processes of its own, in turns: the median of the least of {rounds} rounds each, or of as \
-             many as fit into {:?}.\n",
+            "Pools of the core, exported by this bridge: collected and encoded, not handed over to the thread that sends. Each size is \
+             measured in processes of its own, in turns: the median of the least of {rounds} rounds each, or of as many as fit into {:?}.\n",
             crate::export::LONGEST
         ),
         ..Chapter::default()

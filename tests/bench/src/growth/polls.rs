@@ -21,7 +21,7 @@ pub(super) fn measure(polls: u64, rounds: usize) -> Points {
     assert_eq!(source.count(), polls);
     let attached = Attached::new(vec![Arc::new(source)], Scalars::Meter);
     let mut bridge = Bridge::new(&attached, Halves::Otlp);
-    Points(vec![("OTLP half, handed over".to_owned(), Point::of(&mut bridge, rounds))])
+    Points(vec![("OTLP half".to_owned(), Point::of(&mut bridge, rounds))])
 }
 
 pub(super) fn target(measured: &[(u64, Points)]) -> Target {

@@ -34,6 +34,7 @@ pub struct Bridge {
     metrics: ResourceMetrics,
     meter: Option<Meter>,
     exporter: Option<(Exporter<Nothing>, Kept)>,
+    hands_over: bool,
     /// The request of the meter half.
     numbers: Vec<u8>,
 }
@@ -57,6 +58,12 @@ impl Bridge {
         Self::with_provider(attached, halves, SdkMeterProvider::builder().with_view(view))
     }
 
+    /// Hands what the exporter encodes over to the thread that sends, where it is thrown away, and waits for the answer.
+    #[must_use]
+    pub fn handing_over(self) -> Self {
+        Self { hands_over: true, ..self }
+    }
+
     fn with_provider(attached: &Arc<Attached>, halves: Halves, provider: MeterProviderBuilder) -> Self {
         let workers = &attached.workers;
         let meter = (halves != Halves::Otlp).then(|| {
@@ -76,14 +83,14 @@ impl Bridge {
             metrics: ResourceMetrics::default(),
             meter,
             exporter,
+            hands_over: false,
             numbers: Vec::new(),
         }
     }
 }
 
 impl Export for Bridge {
-    /// The exporter collects the histograms and sends them at once: what hands them over to the thread that sends, which encodes, is
-    /// part of it.
+    /// The exporter collects and encodes at once.
     fn steps(&self) -> Steps {
         if self.exporter.is_some() { Steps::Together } else { Steps::Apart }
     }
@@ -99,11 +106,17 @@ impl Export for Bridge {
             self.numbers = otlp::encoded(&self.metrics);
         }
         if let Some((exporter, _)) = &self.exporter {
-            block_on(exporter.export(&self.metrics)).expect("it is thrown away");
+            let export = exporter.export(&self.metrics);
+            match self.hands_over {
+                true => block_on(export).expect("it is thrown away"),
+                // It has collected and encoded before it is polled (test `what_is_not_handed_over_is_collected`).
+                false => drop(export),
+            }
         }
     }
 
     fn delivered(&mut self) -> Delivered {
+        let hands_over = std::mem::replace(&mut self.hands_over, true);
         let bodies = match self.exporter.as_ref().map(|(_, kept)| kept.clone()) {
             Some(kept) => kept.during(|| self.export()),
             None => {
@@ -111,6 +124,7 @@ impl Export for Bridge {
                 Vec::new()
             }
         };
+        self.hands_over = hands_over;
         let (numbers, histograms) = self.attached.expected();
         let expected = match self.halves {
             Halves::Meter => numbers,

@@ -28,6 +28,8 @@ pub enum Subject {
     Both,
     /// This bridge, both halves, the numbers of workers with the histograms.
     Beside,
+    /// The same, handed over to the thread that sends.
+    BesideHandedOver,
     /// opentelemetry-instrumentation-tokio with the SDK's own limit.
     OtelTokio,
     /// opentelemetry-instrumentation-tokio with a limit that is high enough.
@@ -99,13 +101,14 @@ impl Case {
     }
 
     fn of_source(self, source: Arc<dyn Source>) -> Box<dyn Export> {
-        let bridge =
-            |source, scalars, halves| Box::new(Bridge::new(&Attached::new(vec![source], scalars), halves));
+        let attached = |scalars| Attached::new(vec![source.clone()], scalars);
+        let bridge = |scalars, halves| Bridge::new(&attached(scalars), halves);
         match self.subject {
-            Subject::Meter => bridge(source, Scalars::Meter, Halves::Meter),
-            Subject::Otlp => bridge(source, Scalars::Meter, Halves::Otlp),
-            Subject::Both => bridge(source, Scalars::Meter, Halves::Both),
-            Subject::Beside => bridge(source, Scalars::Exporter, Halves::Both),
+            Subject::Meter => Box::new(bridge(Scalars::Meter, Halves::Meter)),
+            Subject::Otlp => Box::new(bridge(Scalars::Meter, Halves::Otlp)),
+            Subject::Both => Box::new(bridge(Scalars::Meter, Halves::Both)),
+            Subject::Beside => Box::new(bridge(Scalars::Exporter, Halves::Both)),
+            Subject::BesideHandedOver => Box::new(bridge(Scalars::Exporter, Halves::Both).handing_over()),
             Subject::Collect => Box::new(Collect::new(source)),
             other => panic!("{other:?} does not export a {:?}", self.observed),
         }
