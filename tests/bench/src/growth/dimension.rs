@@ -68,6 +68,14 @@ impl Dimension {
         }
     }
 
+    /// Those that show that everything runs: the first two, but for the target all.
+    pub(super) fn fewest_sizes(self) -> &'static [u64] {
+        match self {
+            Self::Polls => self.sizes(),
+            _ => &self.sizes()[..2],
+        }
+    }
+
     /// Processes for each size.
     pub(super) fn turns(self) -> usize {
         match self {

@@ -48,8 +48,11 @@ pub(crate) fn report(rounds: usize) -> Chapter {
         ..Chapter::default()
     };
     for dimension in Dimension::ALL {
-        let turns = if rounds < FEWEST_ROUNDS { 1 } else { dimension.turns() };
-        let measured = in_turns(dimension, turns, rounds);
+        let (turns, sizes) = match rounds < FEWEST_ROUNDS {
+            true => (1, dimension.fewest_sizes()),
+            false => (dimension.turns(), dimension.sizes()),
+        };
+        let measured = in_turns(dimension, sizes, turns, rounds);
         chapter.text += &format!(
             "\n### With {}\n\n{} Processes for each size: {turns}.\n\n{}",
             dimension.title(),
@@ -65,8 +68,7 @@ pub(crate) fn report(rounds: usize) -> Chapter {
 }
 
 /// The median of each size.
-fn in_turns(dimension: Dimension, turns: usize, rounds: usize) -> Vec<(u64, Points)> {
-    let sizes = dimension.sizes();
+fn in_turns(dimension: Dimension, sizes: &[u64], turns: usize, rounds: usize) -> Vec<(u64, Points)> {
     let mut measured = vec![Vec::with_capacity(turns); sizes.len()];
     for _ in 0..turns {
         for (size, measured) in sizes.iter().zip(&mut measured) {
