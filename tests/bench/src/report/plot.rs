@@ -35,6 +35,7 @@ pub(crate) struct Lines {
 
 const WIDTH: u32 = 900;
 const HEIGHT: u32 = 480;
+const HEIGHT_OF_LEGEND_LINE: u32 = 17;
 pub(super) const HEIGHT_OF_BAR: u32 = 28;
 pub(super) const FONT: &str = "sans-serif";
 pub(super) const INTO_MEMORY: &str = "a plot into memory cannot fail";
@@ -75,10 +76,13 @@ impl From<Bars> for Plot {
 
 impl From<Lines> for Plot {
     fn from(Lines { file, title, x, y, lines }: Lines) -> Self {
-        let svg = drawn(HEIGHT, |area| {
+        let legend_height = HEIGHT_OF_LEGEND_LINE * (u32::try_from(lines.len()).unwrap_or(0) + 1);
+        let svg = drawn(HEIGHT + legend_height, |area| {
             let points = || lines.iter().flat_map(|(_, points)| points);
             let (left, right) = range(points().map(|(x, _)| *x));
             let (low, high) = range(points().map(|(_, y)| *y));
+            // The legend is above all lines, and hides none.
+            let high = high * (high / low).powf(f64::from(legend_height) / f64::from(HEIGHT));
             let mut chart = ChartBuilder::on(area)
                 .caption(title, (FONT, 18))
                 .margin(10)
