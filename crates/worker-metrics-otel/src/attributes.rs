@@ -123,11 +123,42 @@ impl Shapes<'_> {
     }
 
     fn key(&self, attribute: Attribute) -> Key {
-        counted(&self.identity.namespace.attribute(attribute)).into()
+        let key = self.identity.namespace.attribute(attribute);
+        let known = OF_TOKIO.iter().find(|known| **known == key);
+        known.map_or_else(|| counted(&key).into(), |known| Key::from_static_str(known))
     }
 }
+
+/// The keys of [`Namespace::TOKIO`](worker_metrics::Namespace::TOKIO), whose clones are not even counted.
+const OF_TOKIO: [&str; 8] = [
+    "tokio.runtime.name",
+    "tokio.runtime.id",
+    "tokio.runtime.flavor",
+    "tokio.worker.index",
+    "tokio.worker.state",
+    "tokio.worker.microstate",
+    "tokio.task.group.name",
+    "tokio.blocking.thread.state",
+];
 
 /// Text whose clones are counted: the SDK clones every attribute of every point at each collection.
 fn counted(text: &str) -> Arc<str> {
     text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use worker_metrics::Namespace;
+
+    use super::*;
+
+    #[test]
+    fn the_keys_of_tokio_are_those_of_its_namespace() {
+        use Attribute::{
+            BlockingThreadState, Flavor, Id, Name, TaskGroup, WorkerIndex, WorkerMicrostate, WorkerState,
+        };
+        let all =
+            [Name, Id, Flavor, WorkerIndex, WorkerState, WorkerMicrostate, TaskGroup, BlockingThreadState];
+        assert_eq!(all.map(|attribute| Namespace::TOKIO.attribute(attribute)), OF_TOKIO);
+    }
 }

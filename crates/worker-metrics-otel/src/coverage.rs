@@ -18,6 +18,8 @@ pub struct SourceCoverage {
     pub identity: Identity,
     /// Every row of the catalogue.
     pub rows: Vec<Row>,
+    /// Of each row, whether it goes beside the SDK.
+    beside: Vec<bool>,
     options: Options,
     ways: Ways,
 }
@@ -27,6 +29,12 @@ impl SourceCoverage {
         Self {
             identity: attached.identity().clone(),
             rows: attached.source().definitions().to_vec(),
+            beside: attached
+                .source()
+                .definitions()
+                .iter()
+                .map(|row| attached.sends_definition_beside(row.definition))
+                .collect(),
             options: options.clone(),
             ways,
         }
@@ -34,12 +42,12 @@ impl SourceCoverage {
 
     /// The metrics that are not exported, each with the reason.
     pub fn missing(&self) -> impl Iterator<Item = (String, &'static str)> {
-        self.rows
-            .iter()
-            .filter_map(|row| Some((self.identity.namespace.metric(row.definition), self.why_missing(row)?)))
+        self.rows.iter().zip(&self.beside).filter_map(|(row, &beside)| {
+            Some((self.identity.namespace.metric(row.definition), self.why_missing(row, beside)?))
+        })
     }
 
-    fn why_missing(&self, row: &Row) -> Option<&'static str> {
+    fn why_missing(&self, row: &Row, beside: bool) -> Option<&'static str> {
         let exported = self.options.exports(row.definition);
         match (row.coverage, row.definition.instrument, row.definition.requirement) {
             (Coverage::Missing(why), ..) if !self.options.provides(row) => {
@@ -49,18 +57,14 @@ impl SourceCoverage {
             (_, _, Requirement::OptIn) if !exported => {
                 Some("exported on request: `Options::with_opt_in_metrics`")
             }
-            (_, instrument, _)
-                if !self.ways.lead_out(row.definition, self.options.sends_beside(row.definition)) =>
-            {
-                Some(match instrument {
-                    Instrument::Histogram => {
-                        "no instrument takes a ready histogram: wrap the exporter with `Instrumentation::exporter`"
-                    }
-                    _ => {
-                        "goes through the exporter: wrap it with `Instrumentation::exporter`, or set `Scalars::Meter`"
-                    }
-                })
-            }
+            (_, instrument, _) if !self.ways.lead_out(row.definition, beside) => Some(match instrument {
+                Instrument::Histogram => {
+                    "no instrument takes a ready histogram: wrap the exporter with `Instrumentation::exporter`"
+                }
+                _ => {
+                    "goes through the exporter: wrap it with `Instrumentation::exporter`, or set `Scalars::Meter`"
+                }
+            }),
             _ => None,
         }
     }

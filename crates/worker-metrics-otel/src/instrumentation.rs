@@ -223,10 +223,21 @@ impl Instrumentation {
                 message = "The attached source does not export these metrics. Instrumentation::coverage says why."
             );
         }
+        self.tell_of_the_limit();
+    }
+
+    fn tell_of_the_limit(&self) {
+        // Counted metric by metric only where there may be too many, and once: sources come and go by the thousand.
+        let attached = self.shared.registry.attached();
+        let at_most: usize = attached.iter().map(|attached| attached.most_series()).sum();
+        let limit = ExpectedSeries::SDK_CARDINALITY_LIMIT;
+        if at_most <= limit || self.shared.warned_of_cardinality.load(Relaxed) {
+            return;
+        }
         // What goes out beside the SDK does not meet its limit.
         let series = self.series(Ways { exporter: false, ..self.shared.ways() });
         if let Some(largest) = series.largest()
-            && largest.series > ExpectedSeries::SDK_CARDINALITY_LIMIT
+            && largest.series > limit
             && !self.shared.warned_of_cardinality.swap(true, Relaxed)
         {
             otel_warn!(

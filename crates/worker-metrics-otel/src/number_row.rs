@@ -1,4 +1,4 @@
-//! Numbers of workers that are exported of a source beside the SDK, and how they are read from a snapshot.
+//! Numbers that are exported of a source beside the SDK, and how they are read from a snapshot.
 //!
 //! Made when a source is attached; read by the exporter.
 
@@ -11,7 +11,7 @@ use crate::attributes::AttributeSet;
 use crate::options::Options;
 use crate::reading::{Number, for_each_number};
 
-/// A metric of the workers of a source.
+/// A metric of a source.
 #[derive(Clone)]
 pub(crate) struct NumberRow {
     /// In the catalogue.

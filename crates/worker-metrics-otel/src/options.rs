@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use worker_metrics::catalogue::{Instrument, Level, Requirement};
+use worker_metrics::catalogue::{Instrument, Requirement};
 use worker_metrics::{Definition, Row};
 
 use crate::histogram::HistogramOptions;
@@ -44,7 +44,7 @@ pub enum Histograms {
     Worker,
 }
 
-/// Which way the counters, up-down counters and gauges of workers go.
+/// Which way counters, up-down counters and gauges go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scalars {
     /// Through the instruments of the registered meters, as any metric of the program: to whatever exporter, with its views.
@@ -54,7 +54,9 @@ pub enum Scalars {
     /// detached source, and no limit of 2000 series for an instrument. For many workers or runtimes: a series costs a small part of what it
     /// does through the SDK.
     ///
-    /// Views do not see them, and without [`Instrumentation::exporter`](crate::Instrumentation::exporter) nobody exports them.
+    /// One metric of each source stays with the meters, the first of those with the fewest series, such as `*.task.count`: the SDK calls no
+    /// exporter that has nothing to export. Views do not see the others, and without
+    /// [`Instrumentation::exporter`](crate::Instrumentation::exporter) nobody exports them.
     Exporter,
 }
 
@@ -77,7 +79,7 @@ impl Options {
         self
     }
 
-    /// Sets which way the counters, up-down counters and gauges of workers go. Those of runtimes always go through the meters.
+    /// Sets which way counters, up-down counters and gauges go.
     #[must_use]
     pub fn with_scalars(mut self, scalars: Scalars) -> Self {
         self.scalars = scalars;
@@ -151,11 +153,9 @@ impl Options {
         row.is_covered() || (row.is_for_watchdog() && self.watchdog.is_some())
     }
 
-    /// Whether the numbers of a metric go through the exporter instead of the meters.
+    /// Whether the numbers of a metric may go through the exporter instead of the meters.
     pub(crate) fn sends_beside(&self, definition: &Definition) -> bool {
-        self.scalars == Scalars::Exporter
-            && definition.level() == Level::Worker
-            && definition.instrument != Instrument::Histogram
+        self.scalars == Scalars::Exporter && definition.instrument != Instrument::Histogram
     }
 
     /// How many series a metric of workers has.

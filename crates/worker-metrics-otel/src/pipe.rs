@@ -1,4 +1,4 @@
-//! What one exporter sends beside the SDK: the histograms of every source, and where it is wanted the numbers of its workers.
+//! What one exporter sends beside the SDK: the histograms of every source, and where it is wanted its numbers.
 //!
 //! Filled on the reader's thread at each export, and once more when a source is detached. It holds no lock while it sends.
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry::otel_warn;
 use worker_metrics::catalogue::CATALOGUE;
-use worker_metrics::{Identity, Namespace, Snapshot, Source, WorkerInfo};
+use worker_metrics::{Definition, Identity, Namespace, Snapshot, Source, WorkerInfo};
 
 use crate::attributes::Attributes;
 use crate::error::AttachError;
@@ -52,11 +52,17 @@ impl Attached {
         let exported_rows = (0..exported.len()).filter(|row| exported[*row]);
         let histogram_rows =
             exported_rows.clone().filter_map(|row| HistogramRow::new(row, &identity, options));
-        let number_rows = exported_rows
-            .filter_map(|row| NumberRow::new(row, &identity, attributes.by_row().get(row)?, options));
+        let mut number_rows: Vec<_> = exported_rows
+            .filter_map(|row| NumberRow::new(row, &identity, attributes.by_row().get(row)?, options))
+            .collect();
+        // For the meters: the SDK calls no exporter that has nothing to export.
+        let fewest = number_rows.iter().enumerate().min_by_key(|(_, row)| row.attributes.len());
+        if let Some((fewest, _)) = fewest {
+            number_rows.remove(fewest);
+        }
         Self {
             histogram_rows: histogram_rows.collect(),
-            number_rows: number_rows.collect(),
+            number_rows,
             exported,
             attributes,
             number,
@@ -95,7 +101,12 @@ impl Attached {
         &self.histogram_rows
     }
 
-    /// The numbers of workers that are exported beside the SDK.
+    /// The number of series of the metric that has the most.
+    pub(crate) fn most_series(&self) -> usize {
+        self.attributes.by_row().iter().map(|sets| sets.len()).max().unwrap_or(0)
+    }
+
+    /// The numbers that are exported beside the SDK.
     pub(crate) fn number_rows(&self) -> &[NumberRow] {
         &self.number_rows
     }
@@ -103,6 +114,11 @@ impl Attached {
     /// Whether the numbers of the row with this index in the catalogue are exported beside the SDK.
     pub(crate) fn sends_beside(&self, row: usize) -> bool {
         self.number_rows.iter().any(|number| number.index == row)
+    }
+
+    /// The same by the row itself.
+    pub(crate) fn sends_definition_beside(&self, definition: &Definition) -> bool {
+        self.number_rows.iter().any(|number| std::ptr::eq(number.definition, definition))
     }
 
     /// Whether the row with this index in the catalogue is exported for this source.

@@ -193,13 +193,17 @@ impl TokioRuntime {
         if let Some(tasks) = tasks {
             tasks.refresh();
         }
+        let mut looked_at = None;
         for (worker, into) in snapshot.begin(self.identity.workers).iter_mut().enumerate() {
             if let Some(progress) = progress.get_mut(worker) {
                 let activity = tasks.as_ref().map_or(Activity::default(), |tasks| tasks.activity(worker));
-                let before = Instant::now();
+                // The end of one look is before the next.
+                let before = looked_at.unwrap_or_else(Instant::now);
                 let look = Look::at(&self.metrics, worker).unwrap_or_default();
                 let running = self.driving.is_running(&look, alive_tasks);
-                let reading = progress.observe(look, running, activity, before, Instant::now());
+                let after = Instant::now();
+                looked_at = Some(after);
+                let reading = progress.observe(look, running, activity, before, after);
                 into.state = Some(match self.driving {
                     Driving::Intermittent if !look.is_parked() && reading.published => WorkerState::Busy,
                     _ => WorkerState::of(running, reading.age, self.stall_threshold),

@@ -195,20 +195,46 @@ impl Snapshot {
 }
 
 impl WorkerSnapshot {
-    /// Forgets every value and keeps the buffers of the histograms.
+    /// Forgets every value and keeps the buffers of the histograms, in place: this is done for every worker at each collection.
     fn clear(&mut self) {
-        let mut poll_count_histogram = std::mem::take(&mut self.poll_count_histogram);
-        let mut schedule_latency_histogram = std::mem::take(&mut self.schedule_latency_histogram);
-        poll_count_histogram.clear();
-        let mut stall_duration_histogram = std::mem::take(&mut self.stall_duration_histogram);
-        schedule_latency_histogram.clear();
-        stall_duration_histogram.clear();
-        *self = Self {
+        let Self {
+            state,
+            busy_duration,
+            progress_age,
+            park_count,
+            unpark_count,
+            noop_count,
+            steal_count,
+            steal_operations,
+            poll_count,
+            mean_poll_time,
+            local_schedule_count,
+            overflow_count,
+            local_queue_depth,
+            microstates,
+            stall_count,
+            stall_duration_histogram,
             poll_count_histogram,
             schedule_latency_histogram,
-            stall_duration_histogram,
-            ..Self::default()
-        };
+        } = self;
+        *state = None;
+        let counts = [
+            park_count,
+            unpark_count,
+            noop_count,
+            steal_count,
+            steal_operations,
+            poll_count,
+            local_schedule_count,
+            overflow_count,
+            local_queue_depth,
+            stall_count,
+        ];
+        counts.into_iter().for_each(|count| *count = None);
+        [busy_duration, progress_age, mean_poll_time].into_iter().for_each(|time| *time = None);
+        *microstates = None;
+        let histograms = [stall_duration_histogram, poll_count_histogram, schedule_latency_histogram];
+        histograms.into_iter().for_each(HistogramSnapshot::clear);
     }
 }
 

@@ -77,12 +77,12 @@ impl Layout {
         }
     }
 
-    /// An estimate of the sum of the values with these counts by bucket of the source.
-    pub(super) fn estimate_ns(&self, counts: &[u64]) -> u128 {
+    /// An estimate of the sum of the values with these counts by bucket of the source, of which there are `total`, or at least `u64::MAX`.
+    pub(super) fn estimate_ns(&self, counts: &[u64], total: u64) -> u128 {
         let products = self.middles_ns.iter().zip(counts);
         let products = products.map(|(&middle_ns, &count)| u128::from(middle_ns) * u128::from(count));
         // Fewer than 2^16 products below 2^112 cannot overflow: the usual case, without a branch for each.
-        if counts.iter().fold(0, |all, count| all | count) < 1 << 48 {
+        if total < 1 << 48 {
             products.fold(0, |sum, product| sum.wrapping_add(product))
         } else {
             products.fold(0, u128::saturating_add)

@@ -2,7 +2,6 @@
 //!
 //! Driven by the exporter, one ledger for each. Never counts anything twice, and loses nothing but what a receiver rejects.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -37,7 +36,9 @@ pub(crate) struct Ledger {
     options: HistogramOptions,
     now: Moment,
     /// Ordered, so that points keep their order.
-    series: BTreeMap<SeriesId, Series>,
+    series: Vec<(SeriesId, Series)>,
+    /// Where the next is expected that is recorded: sources are read in the same order each time.
+    next: usize,
     /// Series whose scale has changed, with what they still have to deliver.
     superseded: Vec<Series>,
     /// Shared by series, as long as there are any.
@@ -57,7 +58,8 @@ impl Ledger {
             },
             options,
             now: Moment::default(),
-            series: BTreeMap::new(),
+            series: Vec::new(),
+            next: 0,
             superseded: Vec::new(),
             layouts: Vec::new(),
             descriptors: Vec::new(),
@@ -69,6 +71,7 @@ impl Ledger {
     pub(crate) fn begin(&mut self, time: SystemTime) {
         self.all_series().for_each(Series::fail);
         self.now = self.now.next(time);
+        self.next = 0;
     }
 
     /// Records what a source holds of a series; `start` is when it was attached.
@@ -85,15 +88,27 @@ impl Ledger {
     ) {
         let now = self.now;
         let filled = snapshot.scale.as_ref().filter(|scale| scale.buckets() == snapshot.buckets.len());
-        match (self.series.get_mut(&id), filled) {
-            (Some(series), Some(scale)) if series.layout().scale() == scale => series.record(now, snapshot),
-            (Some(series), None) => series.see(now),
+        let place = self.place_of(id);
+        self.next = place.map_or(0, |place| place + 1);
+        match (place.ok().and_then(|place| self.series.get_mut(place)), filled) {
+            (Some((_, series)), Some(scale)) if series.layout().scale() == scale => {
+                series.record(now, snapshot);
+            }
+            (Some((_, series)), None) => series.see(now),
             (None, None) => {}
             (_, Some(scale)) => {
                 let mut next = self.new_series(metric, attributes, start, scale, snapshot);
                 next.record(now, snapshot);
                 self.insert(id, next);
             }
+        }
+    }
+
+    /// Where a series is, or else where it would be.
+    fn place_of(&self, id: SeriesId) -> Result<usize, usize> {
+        match self.series.get(self.next) {
+            Some((expected, _)) if *expected == id => Ok(self.next),
+            _ => self.series.binary_search_by_key(&id, |(id, _)| *id),
         }
     }
 
@@ -118,11 +133,12 @@ impl Ledger {
     }
 
     fn insert(&mut self, id: SeriesId, next: Series) {
-        match self.series.get_mut(&id) {
-            Some(series) => self.superseded.push(series.supersede(next, self.temporality)),
-            None => {
-                self.series.insert(id, next);
+        match self.place_of(id) {
+            Ok(place) => {
+                let superseded = self.series[place].1.supersede(next, self.temporality);
+                self.superseded.push(superseded);
             }
+            Err(place) => self.series.insert(place, (id, next)),
         }
     }
 
@@ -139,11 +155,13 @@ impl Ledger {
             let mut is_estimated = false;
             let of_metric = |series: &&mut Series| series.is_of(descriptor);
             lens.clear();
-            for series in superseded.iter_mut().chain(series.values_mut()).filter(of_metric) {
+            for series in
+                superseded.iter_mut().chain(series.iter_mut().map(|(_, series)| series)).filter(of_metric)
+            {
                 is_estimated |= series.is_estimated();
                 lens.extend(series.stage(series.due(*now, *temporality), *now));
             }
-            let all = superseded.iter_mut().chain(series.values_mut());
+            let all = superseded.iter_mut().chain(series.iter_mut().map(|(_, series)| series));
             let mut staged = all.filter(of_metric).filter(|series| series.is_staged());
             requests.add(descriptor, is_estimated, *temporality, lens, |_, part, to| {
                 if let Some(series) = staged.next() {
@@ -201,14 +219,14 @@ impl Ledger {
     }
 
     fn all_series(&mut self) -> impl Iterator<Item = &mut Series> {
-        self.superseded.iter_mut().chain(self.series.values_mut())
+        self.superseded.iter_mut().chain(self.series.iter_mut().map(|(_, series)| series))
     }
 
     /// Forgets series, and what no other shares with them.
     fn retain(&mut self, mut keep: impl FnMut(&mut Series) -> bool) {
         let before = self.series.len() + self.superseded.len();
         self.superseded.retain_mut(&mut keep);
-        self.series.retain(|_, series| keep(series));
+        self.series.retain_mut(|(_, series)| keep(series));
         if self.series.len() + self.superseded.len() < before {
             self.layouts.retain(|layout| Arc::strong_count(layout) > 1);
             self.descriptors.retain(|descriptor| Arc::strong_count(descriptor) > 1);

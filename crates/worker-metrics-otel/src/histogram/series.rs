@@ -224,7 +224,7 @@ impl Series {
         let sum_ns: Option<u128> = match self.sum {
             SumKind::Measured if staged.count == 0 => Some(0),
             SumKind::Measured => self.sum_is_known.then(|| recorded.sum_ns_since(base).into()),
-            SumKind::Estimated => Some(layout.estimate_ns(since)),
+            SumKind::Estimated => Some(layout.estimate_ns(since, staged.count)),
             SumKind::Absent => None,
         };
         staged.sum_s = sum_ns.map(|sum_ns| sum_ns as f64 / 1e9);

@@ -1,10 +1,11 @@
 //! The series of one metric of one attached source.
 
+use bytes::{BufMut, BytesMut};
 use opentelemetry::KeyValue;
 
 use super::point::{ATTRIBUTES, Point};
 use super::series::{Due, Rule, Series};
-use crate::otlp::{Moment, wire};
+use crate::otlp::{Descriptor, Moment, wire};
 use crate::reading::Number;
 
 /// Series that come and go together.
@@ -18,6 +19,16 @@ pub(super) struct Block {
     ends: Vec<usize>,
     /// Last cycle in which the source had the series.
     seen: u64,
+    whole: Whole,
+}
+
+/// The points of all series as they are written while each has a total since its start: from one export to the next only times and numbers
+/// change.
+#[derive(Debug, Default)]
+struct Whole {
+    points: BytesMut,
+    /// Where the number of each point is; its time stands a key and 8 bytes before it.
+    numbers: Vec<usize>,
 }
 
 impl Block {
@@ -26,8 +37,14 @@ impl Block {
         start_ns: u64,
         attributes: impl Iterator<Item = &'a [KeyValue]>,
     ) -> Self {
-        let mut block =
-            Self { attachment, series: Vec::new(), attributes: Vec::new(), ends: Vec::new(), seen: 0 };
+        let mut block = Self {
+            attachment,
+            series: Vec::new(),
+            attributes: Vec::new(),
+            ends: Vec::new(),
+            seen: 0,
+            whole: Whole::default(),
+        };
         for attributes in attributes {
             block.attributes.extend_from_slice(&wire::attributes(ATTRIBUTES, attributes));
             block.ends.push(block.attributes.len());
@@ -54,16 +71,50 @@ impl Block {
         self.seen != now.cycle
     }
 
-    /// Settles what is due, and tells the length of each point.
-    pub(super) fn decide(&mut self, rule: Rule, now: Moment, lens: &mut Vec<usize>) {
+    /// Settles what is due: what was sent before and not settled has failed. If every series has a total to tell, returns the bytes of all
+    /// points at once, each as a field of its metric.
+    pub(super) fn decide(&mut self, rule: Rule, now: Moment) -> Option<usize> {
         let has_ended = self.has_ended(now);
-        let mut start = 0;
-        for (series, &end) in self.series.iter_mut().zip(&self.ends) {
-            if series.decide(rule, has_ended) != Due::Nothing {
-                lens.push(point(rule, now, series, &self.attributes[start..end]).len());
-            }
-            start = end;
+        let mut is_whole = true;
+        for series in &mut self.series {
+            series.fail();
+            series.decide(rule, has_ended);
+            is_whole &= series.has_total(rule);
         }
+        is_whole.then(|| self.whole_len(rule, now))
+    }
+
+    fn whole_len(&mut self, rule: Rule, now: Moment) -> usize {
+        let Self { series, attributes, ends, whole, .. } = self;
+        if whole.numbers.is_empty() {
+            let mut start = 0;
+            for (series, &end) in series.iter().zip(ends.iter()) {
+                let point = point(rule, now, series, &attributes[start..end]);
+                Descriptor::put_before_point(&mut whole.points, point.len());
+                point.put(&mut whole.points);
+                // The number, its key before and the attributes behind it.
+                whole.numbers.push(whole.points.len() - (end - start) - size_of::<u64>());
+                start = end;
+            }
+        }
+        whole.points.len()
+    }
+
+    /// Writes all points at once, into that part.
+    pub(super) fn put_whole(&mut self, part: usize, to: &mut BytesMut) {
+        let Self { series, whole, .. } = self;
+        for (series, &number) in series.iter_mut().zip(&whole.numbers) {
+            let time = number - wire::FIXED64_LEN;
+            whole.points[time..time + 8].copy_from_slice(&series.recorded_ns().to_le_bytes());
+            whole.points[number..number + 8].copy_from_slice(&series.bits().to_le_bytes());
+            series.sent(part);
+        }
+        to.put_slice(&whole.points);
+    }
+
+    /// Tells the length of each point of what is due.
+    pub(super) fn lens(&mut self, rule: Rule, now: Moment, lens: &mut Vec<usize>) {
+        lens.extend(self.due().map(|(series, attributes)| point(rule, now, series, attributes).len()));
     }
 
     /// The series of which something is due, each with its attributes.

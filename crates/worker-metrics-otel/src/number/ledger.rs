@@ -24,6 +24,8 @@ pub(crate) struct Ledger {
     temporality: AggregationTemporality,
     now: Moment,
     metrics: Vec<Metric>,
+    /// Where the metric is expected of which a row is recorded: sources are read in the same order each time.
+    next: usize,
     /// Lengths of the points of one metric.
     lens: Vec<usize>,
 }
@@ -44,11 +46,12 @@ impl Ledger {
             Temporality::Delta | Temporality::LowMemory => AggregationTemporality::Delta,
             _ => AggregationTemporality::Cumulative,
         };
-        Self { temporality, now: Moment::default(), metrics: Vec::new(), lens: Vec::new() }
+        Self { temporality, now: Moment::default(), metrics: Vec::new(), next: 0, lens: Vec::new() }
     }
 
     pub(crate) fn begin(&mut self, time: SystemTime) {
         self.now = self.now.next(time);
+        self.next = 0;
         self.metrics.iter_mut().for_each(Metric::begin);
     }
 
@@ -61,10 +64,17 @@ impl Ledger {
         read: impl FnOnce(&mut dyn FnMut(usize, Number)),
     ) {
         let now = self.now;
-        let place = self.metrics.iter().position(|metric| metric.is_of(info, kind)).unwrap_or_else(|| {
+        let is_it = |metric: &Metric| metric.is_of(info, kind);
+        let place = match self.metrics.get(self.next) {
+            Some(expected) if is_it(expected) => Some(self.next),
+            _ => self.metrics.iter().position(is_it),
+        };
+        let place = place.unwrap_or_else(|| {
             self.metrics.push(Metric::new(info, kind, self.temporality));
             self.metrics.len() - 1
         });
+        // After the last row of a source comes the first of the next.
+        self.next = if place + 1 == self.metrics.len() { 0 } else { place + 1 };
         let metric = &mut self.metrics[place];
         let rule = metric.rule();
         let attributes = source.attributes.iter().map(|attributes| &**attributes);

@@ -55,17 +55,29 @@ impl Metric {
         &mut blocks[place]
     }
 
-    /// Begins a cycle: what was not settled has failed.
+    /// Begins a cycle.
     pub(super) fn begin(&mut self) {
         self.next = 0;
-        self.blocks.iter_mut().flat_map(Block::series_mut).for_each(super::series::Series::fail);
     }
 
     /// Adds what is due to `requests`; `lens` is a buffer.
     pub(super) fn finish(&mut self, now: Moment, lens: &mut Vec<usize>, requests: &mut Requests) {
         let Self { descriptor, rule, blocks, .. } = self;
+        let points = blocks.iter().map(Block::len).sum();
+        let mut whole = Some(0);
+        for block in blocks.iter_mut() {
+            whole = block.decide(*rule, now).and_then(|len| Some(whole? + len));
+        }
+        let is_written = whole.is_some_and(|len| {
+            requests.add_whole(descriptor, rule.temporality, points, len, |part, to| {
+                blocks.iter_mut().for_each(|block| block.put_whole(part, to));
+            })
+        });
+        if is_written {
+            return;
+        }
         lens.clear();
-        blocks.iter_mut().for_each(|block| block.decide(*rule, now, lens));
+        blocks.iter_mut().for_each(|block| block.lens(*rule, now, lens));
         let mut due = blocks.iter_mut().flat_map(Block::due);
         requests.add(descriptor, false, rule.temporality, lens, |_, part, to| {
             if let Some((series, attributes)) = due.next() {

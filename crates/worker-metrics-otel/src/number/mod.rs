@@ -1,4 +1,4 @@
-//! Numbers of workers, as OTLP messages, without the SDK.
+//! Numbers, as OTLP messages, without the SDK.
 //!
 //! Called by the exporter, which gives the [`Ledger`] what the sources say and sends what it returns. Nothing here does input or output,
 //! or reads a clock.

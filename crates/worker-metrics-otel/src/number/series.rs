@@ -65,14 +65,26 @@ impl Series {
     }
 
     /// Settles what is due. A series that has ended delivers what it had, then its end, unless nobody knows of it.
-    pub(super) fn decide(&mut self, rule: Rule, has_ended: bool) -> Due {
+    pub(super) fn decide(&mut self, rule: Rule, has_ended: bool) {
         let is_value = self.is_pending && !(rule.is_delta() && self.bits == self.base_bits);
         self.due = match is_value {
             true => Due::Value,
             false if has_ended && self.is_known => Due::End,
             false => Due::Nothing,
         };
-        self.due
+    }
+
+    /// Whether its total since its start is due.
+    pub(super) fn has_total(&self, rule: Rule) -> bool {
+        self.due == Due::Value && !rule.is_delta() && self.base_ns > 0 && self.base_ns < self.recorded_ns
+    }
+
+    pub(super) fn recorded_ns(&self) -> u64 {
+        self.recorded_ns
+    }
+
+    pub(super) fn bits(&self) -> u64 {
+        self.bits
     }
 
     pub(super) fn due(&self) -> Due {

@@ -119,7 +119,7 @@ impl Descriptor {
     }
 
     /// What comes before each point.
-    pub(super) fn put_before_point(to: &mut BytesMut, len: usize) {
+    pub(crate) fn put_before_point(to: &mut BytesMut, len: usize) {
         wire::put_delimited(to, POINT, len);
     }
 

@@ -117,6 +117,32 @@ impl Requests {
         }
     }
 
+    /// Adds a metric whose points, so many in so many bytes as fields, `put` writes at once; it is told the part. Does nothing and returns
+    /// `false` where they do not all fit into the part under way.
+    pub(crate) fn add_whole(
+        &mut self,
+        descriptor: &Descriptor,
+        temporality: AggregationTemporality,
+        points: usize,
+        points_len: usize,
+        put: impl FnOnce(usize, &mut BytesMut),
+    ) -> bool {
+        if self.used == 0 {
+            self.open();
+        }
+        let (index, room) = (self.used - 1, self.envelope.most_before());
+        let part = &mut self.parts[index];
+        let len = part.buffer.len() - room + descriptor.len(false, points_len);
+        if points == 0 || part.points + points > self.limits.points || len > self.limits.bytes {
+            return false;
+        }
+        part.points += points;
+        descriptor.put_before(&mut part.buffer, METRICS, false, points_len);
+        put(index, &mut part.buffer);
+        descriptor.put_after(&mut part.buffer, temporality);
+        true
+    }
+
     /// How many of the points a part can take, and the bytes of their fields.
     fn room_in(
         &self,
@@ -153,11 +179,12 @@ impl Requests {
         part.buffer.put_bytes(0, self.envelope.most_before());
     }
 
-    /// Ends the export: its requests, onto `parts`.
+    /// Ends the export: its requests, onto `parts`. One without points is none.
     pub(crate) fn finish(&mut self, parts: &mut Vec<Part>) {
         let Self { cycle, envelope, head, .. } = self;
         let room = envelope.most_before();
-        for (index, part) in self.parts.iter_mut().enumerate().take(self.used) {
+        let used = self.parts.iter_mut().enumerate().take(self.used);
+        for (index, part) in used.filter(|(_, part)| part.points > 0) {
             head.clear();
             envelope.put_before(head, part.buffer.len() - room);
             // Its length is known only now: it stands right before the metrics, and what is left of the room is cut off.

@@ -100,11 +100,10 @@ pub(crate) fn put_fixed64s(to: &mut BytesMut, number: u8, values: &[u64]) {
         return;
     }
     put_delimited(to, number, 8 * values.len());
-    let start = to.len();
-    to.resize(start + 8 * values.len(), 0);
-    // On a little-endian machine this becomes one copy.
-    for (bytes, value) in to[start..].chunks_exact_mut(8).zip(values) {
-        bytes.copy_from_slice(&value.to_le_bytes());
+    if cfg!(target_endian = "little") {
+        to.put_slice(bytemuck::cast_slice(values));
+    } else {
+        values.iter().for_each(|&value| to.put_u64_le(value));
     }
 }
 
