@@ -104,7 +104,7 @@ impl Dimension {
     }
 }
 
-/// Each half, both, and both with the numbers of workers beside the SDK.
+/// Each half, both, and both with the numbers beside the SDK.
 fn each_way(
     sources: Vec<Arc<dyn Source>>,
     bridge: impl Fn(&Arc<Attached>, Halves) -> Bridge,
@@ -114,7 +114,7 @@ fn each_way(
         ("meter half", Scalars::Meter, Halves::Meter),
         ("OTLP half", Scalars::Meter, Halves::Otlp),
         ("both halves", Scalars::Meter, Halves::Both),
-        ("workers beside the SDK", Scalars::Exporter, Halves::Both),
+        ("numbers beside the SDK", Scalars::Exporter, Halves::Both),
     ];
     let points = ways.map(|(name, scalars, halves)| {
         let attached = Attached::new(sources.clone(), scalars);

@@ -14,7 +14,7 @@ const WORKERS: usize = 64;
 pub(super) fn measure(readers: usize, rounds: usize) -> Points {
     let scale = Scale::log().build().expect("the defaults are good");
     let pool = Arc::new(pool(WORKERS, Some(&scale)));
-    let ways = [("both halves", Scalars::Meter), ("workers beside the SDK", Scalars::Exporter)];
+    let ways = [("both halves", Scalars::Meter), ("numbers beside the SDK", Scalars::Exporter)];
     let points = ways.map(|(name, scalars)| {
         let attached = Attached::new(vec![pool.clone()], scalars);
         let mut readers = Readers((0..readers).map(|_| Bridge::new(&attached, Halves::Both)).collect());

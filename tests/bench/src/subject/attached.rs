@@ -16,7 +16,7 @@ pub struct Attached {
 }
 
 impl Attached {
-    /// Attaches them, with the numbers of workers going this way.
+    /// Attaches them, with their numbers going this way.
     #[must_use]
     pub fn new(sources: Vec<Arc<dyn Source>>, scalars: Scalars) -> Arc<Self> {
         let options = Options::default()

@@ -20,7 +20,7 @@ use crate::reader::Reader;
 pub enum Halves {
     /// The observable instruments of a meter: all numbers.
     Meter,
-    /// The exporter: all histograms. Not for numbers of workers that go beside them: those it has too, and none of runtimes.
+    /// The exporter: all histograms. Not for numbers that go beside them: those it has too, but for those that stay with the meter.
     Otlp,
     /// Both.
     Both,
