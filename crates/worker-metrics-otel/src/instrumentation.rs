@@ -155,7 +155,8 @@ impl Instrumentation {
         Ok(Attachment::new(identity, move || shared.detach(&attached)))
     }
 
-    /// Wraps an exporter, so that the histograms of every source go beside what it exports, as exact OTLP histograms.
+    /// Wraps an exporter, so that the histograms of every source go beside what it exports, as exact OTLP histograms, and with
+    /// [`Scalars::Exporter`](crate::Scalars::Exporter) their numbers too.
     ///
     /// They go to where the `OTEL_EXPORTER_OTLP_…` variables of the OpenTelemetry specification say, or to the local collector;
     /// [`exporter_with`](Self::exporter_with) takes another [`Sink`].

@@ -50,7 +50,7 @@ impl From<Bars> for Plot {
                 .margin(10)
                 .margin_right(60)
                 .x_label_area_size(40)
-                .y_label_area_size(320)
+                .y_label_area_size(380)
                 .build_cartesian_2d((from..to).log_scale(), 0.0..bars.len() as f64)
                 .expect(INTO_MEMORY);
             // The first of the table is the topmost bar.
