@@ -14,8 +14,9 @@ const HOW: &str = "with `Scalars::Exporter`";
 /// Of the loop over a pool, whose loads are one instruction each.
 const WRITTEN: &str = "with `Scalars::Exporter`; the loop only reads, where an export writes each number with its attributes, and each \
                        bucket with its bound: three bytes for each that it loads";
-const IN_THE_SDK: &str = "by callgrind 98 % of a callback is the SDK's `observe`, which hashes the attributes of each series, and \
-                          `tokio.worker.time` has one more than any series of the peer; `Scalars::Exporter` is the way around it";
+const IN_THE_SDK: &str = "by callgrind 98 % of a callback is the SDK's `observe`, which hashes the attributes of each series: the name of \
+                          a runtime is longer than the peer's id, and `tokio.worker.time` has one attribute more; `Scalars::Exporter` is \
+                          the way around it";
 
 /// Those that this build can measure.
 pub(super) fn of(measured: &[Measured]) -> Vec<Target> {
