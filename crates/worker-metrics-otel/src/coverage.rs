@@ -33,7 +33,7 @@ impl SourceCoverage {
                 .source()
                 .definitions()
                 .iter()
-                .map(|row| attached.sends_definition_beside(row.definition))
+                .map(|row| attached.sends_beside(row.definition))
                 .collect(),
             options: options.clone(),
             ways,

@@ -35,7 +35,9 @@ impl RegisteredMeter {
         let namespace = &attached.identity().namespace;
         for (row, definition) in CATALOGUE.iter().enumerate() {
             let instrument = (namespace.clone(), row);
-            if !attached.exports(row) || attached.sends_beside(row) || self.instruments.contains(&instrument)
+            if !attached.exports(row)
+                || attached.sends_beside(definition)
+                || self.instruments.contains(&instrument)
             {
                 continue;
             }

@@ -14,8 +14,6 @@ use crate::reading::{Number, for_each_number};
 /// A metric of a source.
 #[derive(Clone)]
 pub(crate) struct NumberRow {
-    /// In the catalogue.
-    pub(crate) index: usize,
     pub(crate) definition: &'static Definition,
     pub(crate) name: Arc<str>,
     pub(crate) attributes: Arc<[AttributeSet]>,
@@ -31,7 +29,6 @@ impl NumberRow {
     ) -> Option<Self> {
         let definition = CATALOGUE.get(index)?;
         options.sends_beside(definition).then(|| Self {
-            index,
             definition,
             name: identity.namespace.metric(definition).into(),
             attributes: attributes.clone(),

@@ -299,3 +299,47 @@ pub(crate) fn part(pipes: &Pipes, attached: &Attached) {
         pipe.part_with(attached, &snapshot);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use worker_metrics::histogram::Scale;
+    use worker_metrics::{Config, Pool};
+
+    use super::*;
+    use crate::options::{Histograms, Options, Scalars};
+
+    #[test]
+    fn a_steady_export_allocates_nothing_from_the_source_to_the_request() {
+        for temporality in [Temporality::Cumulative, Temporality::Delta] {
+            let config = Config::new().with_poll_count_histogram(Scale::preset());
+            let (pool, mut batches) = Pool::builder("render").workers(8).config(config).build().unwrap();
+            let options =
+                Options::default().with_histograms(Histograms::Worker).with_scalars(Scalars::Exporter);
+            let registry = Registry::default();
+            registry.add(Box::new(pool), &options, |_| {}).unwrap();
+            let pipe = Pipe::new(temporality, HistogramOptions::default());
+            let metrics = ResourceMetrics::default();
+            for cycle in 0..10 {
+                for batch in &mut batches {
+                    batch.start_poll();
+                    batch.end_poll();
+                    batch.submit();
+                }
+                let mut points = 0;
+                let allocations = allocation_counter::measure(|| {
+                    let parts = pipe.begin(&registry, &metrics).unwrap();
+                    for part in &parts {
+                        points += part.id.points;
+                        pipe.settle(part.id, Outcome::Acknowledged { rejected: 0 });
+                    }
+                    pipe.finish(parts);
+                });
+                // Histograms, and what has changed of the numbers.
+                assert!(points >= 8 + 16, "{points}");
+                if cycle > 2 {
+                    assert_eq!(allocations.count_total, 0, "cycle {cycle} {temporality:?}");
+                }
+            }
+        }
+    }
+}

@@ -111,14 +111,9 @@ impl Attached {
         &self.number_rows
     }
 
-    /// Whether the numbers of the row with this index in the catalogue are exported beside the SDK.
-    pub(crate) fn sends_beside(&self, row: usize) -> bool {
-        self.number_rows.iter().any(|number| number.index == row)
-    }
-
-    /// The same by the row itself.
-    pub(crate) fn sends_definition_beside(&self, definition: &Definition) -> bool {
-        self.number_rows.iter().any(|number| std::ptr::eq(number.definition, definition))
+    /// Whether the numbers of a row of the catalogue are exported beside the SDK.
+    pub(crate) fn sends_beside(&self, definition: &Definition) -> bool {
+        self.number_rows.iter().any(|row| std::ptr::eq(row.definition, definition))
     }
 
     /// Whether the row with this index in the catalogue is exported for this source.

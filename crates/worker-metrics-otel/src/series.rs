@@ -32,7 +32,7 @@ impl ExpectedSeries {
         let mut metrics: Vec<MetricSeries> = Vec::new();
         for attached in attached {
             for (row, definition) in CATALOGUE.iter().enumerate() {
-                if !attached.exports(row) || !ways.lead_out_of(attached, row, definition) {
+                if !attached.exports(row) || !ways.lead_out(definition, attached.sends_beside(definition)) {
                     continue;
                 }
                 let name = attached.identity().namespace.metric(definition);

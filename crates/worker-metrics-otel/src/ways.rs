@@ -3,8 +3,6 @@
 use worker_metrics::Definition;
 use worker_metrics::catalogue::Instrument;
 
-use crate::registry::Attached;
-
 /// Which ways there are beside the meters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ways {
@@ -22,10 +20,5 @@ impl Ways {
             Instrument::Histogram => self.exporter || self.replay,
             _ => true,
         }
-    }
-
-    /// The same for a row of an attached source, which has its index in the catalogue.
-    pub(crate) fn lead_out_of(self, attached: &Attached, row: usize, definition: &Definition) -> bool {
-        self.lead_out(definition, attached.sends_beside(row))
     }
 }

@@ -14,7 +14,9 @@ use super::HistogramOptions;
 use super::layout::Layout;
 use super::point::attributes_number;
 use super::series::{Due, Series, SeriesId};
-use crate::otlp::{Descriptor, Kind, MetricInfo, Moment, Outcome, PartId, Requests, wire};
+use crate::otlp::{
+    Descriptor, Kind, MetricInfo, Moment, Outcome, PartId, Requests, aggregation_temporality, wire,
+};
 
 /// The series of one exporter, and what its receiver has of each.
 ///
@@ -52,10 +54,7 @@ pub(crate) struct Ledger {
 impl Ledger {
     pub(crate) fn new(temporality: Temporality, options: HistogramOptions) -> Self {
         Self {
-            temporality: match temporality {
-                Temporality::Delta | Temporality::LowMemory => AggregationTemporality::Delta,
-                _ => AggregationTemporality::Cumulative,
-            },
+            temporality: aggregation_temporality(temporality),
             options,
             now: Moment::default(),
             series: Vec::new(),

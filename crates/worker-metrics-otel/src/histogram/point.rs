@@ -3,7 +3,6 @@
 //! Made of a series for each export. Knows neither what was acknowledged nor how the point travels.
 
 use bytes::{BufMut, BytesMut};
-use opentelemetry_proto::tonic::metrics::v1::DataPointFlags;
 use worker_metrics::histogram::ExponentialLayout;
 
 use super::layout::{Buckets, Layout};
@@ -34,8 +33,6 @@ pub(super) fn attributes_number(layout: &Layout) -> u8 {
     if layout.is_exponential() { 1 } else { 9 }
 }
 
-const START: u8 = 2;
-const TIME: u8 = 3;
 const COUNT: u8 = 4;
 const SUM: u8 = 5;
 const BUCKET_COUNTS: u8 = 6;
@@ -49,14 +46,12 @@ const BUCKETS: u8 = 2;
 const FLAGS: u8 = 10;
 const ZERO_THRESHOLD: u8 = 14;
 
-const NO_RECORDED_VALUE: u64 = DataPointFlags::NoRecordedValueMask as u64;
-
 impl Point<'_> {
     /// Bytes of the message.
     pub(super) fn len(&self) -> usize {
         let common =
             self.attributes.len() + wire::fixed64_len(self.start_ns) + wire::fixed64_len(self.time_ns);
-        let Some(value) = &self.value else { return common + wire::number_len(NO_RECORDED_VALUE) };
+        let Some(value) = &self.value else { return common + wire::number_len(wire::NO_RECORDED_VALUE) };
         let common = common
             + wire::fixed64_len(value.count)
             + if value.sum_s.is_some() { wire::FIXED64_LEN } else { 0 };
@@ -99,8 +94,8 @@ impl Point<'_> {
     }
 
     fn put_common(&self, to: &mut BytesMut) {
-        wire::put_fixed64(to, START, self.start_ns);
-        wire::put_fixed64(to, TIME, self.time_ns);
+        wire::put_fixed64(to, wire::START, self.start_ns);
+        wire::put_fixed64(to, wire::TIME, self.time_ns);
         let Some(value) = &self.value else { return };
         wire::put_fixed64(to, COUNT, value.count);
         if let Some(sum_s) = value.sum_s {
@@ -110,7 +105,7 @@ impl Point<'_> {
 
     fn put_flags(&self, to: &mut BytesMut) {
         if self.value.is_none() {
-            wire::put_number(to, FLAGS, NO_RECORDED_VALUE);
+            wire::put_number(to, FLAGS, wire::NO_RECORDED_VALUE);
         }
     }
 }

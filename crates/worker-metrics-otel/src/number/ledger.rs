@@ -10,7 +10,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use super::Kind;
 use super::metric::Metric;
 use crate::attributes::AttributeSet;
-use crate::otlp::{MetricInfo, Moment, Outcome, PartId, Requests};
+use crate::otlp::{MetricInfo, Moment, Outcome, PartId, Requests, aggregation_temporality};
 use crate::reading::Number;
 
 /// The numbers of one exporter, and what its receiver has of each.
@@ -42,11 +42,13 @@ pub(crate) struct Source<'a> {
 
 impl Ledger {
     pub(crate) fn new(temporality: Temporality) -> Self {
-        let temporality = match temporality {
-            Temporality::Delta | Temporality::LowMemory => AggregationTemporality::Delta,
-            _ => AggregationTemporality::Cumulative,
-        };
-        Self { temporality, now: Moment::default(), metrics: Vec::new(), next: 0, lens: Vec::new() }
+        Self {
+            temporality: aggregation_temporality(temporality),
+            now: Moment::default(),
+            metrics: Vec::new(),
+            next: 0,
+            lens: Vec::new(),
+        }
     }
 
     pub(crate) fn begin(&mut self, time: SystemTime) {

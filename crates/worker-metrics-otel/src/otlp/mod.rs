@@ -10,6 +10,7 @@ mod envelope;
 mod moment;
 mod outcome;
 mod requests;
+mod temporality;
 pub(crate) mod wire;
 
 pub(crate) use descriptor::{Descriptor, Kind, MetricInfo};
@@ -17,3 +18,4 @@ pub(crate) use envelope::Envelope;
 pub(crate) use moment::Moment;
 pub(crate) use outcome::Outcome;
 pub(crate) use requests::{Limits, Part, PartId, Requests};
+pub(crate) use temporality::aggregation_temporality;

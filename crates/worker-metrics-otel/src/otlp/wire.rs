@@ -7,11 +7,19 @@
 use bytes::{BufMut, BytesMut};
 use opentelemetry::KeyValue;
 use opentelemetry_proto::tonic::common::v1::KeyValue as Attribute;
+use opentelemetry_proto::tonic::metrics::v1::DataPointFlags;
 use prost::Message;
 
 const VARINT: u8 = 0;
 const FIXED64: u8 = 1;
 const DELIMITED: u8 = 2;
+
+/// The fields that points of every kind have.
+pub(crate) const START: u8 = 2;
+pub(crate) const TIME: u8 = 3;
+
+/// The flags of a point without a value: its series has ended.
+pub(crate) const NO_RECORDED_VALUE: u64 = DataPointFlags::NoRecordedValueMask as u64;
 
 /// Bytes of a field of 8 bytes.
 pub(crate) const FIXED64_LEN: usize = 9;

@@ -90,6 +90,10 @@ pub(super) fn of(measured: &[Measured]) -> Vec<Target> {
             format!("allocations of a steady `Source::collect`, a pool of {of}"),
             pool(Subject::Collect).map(|one| one.counts.allocations),
         ),
+        count(
+            format!("allocations of a steady collect + encode, the OTLP half of a Tokio runtime of {of}"),
+            tokio(Subject::Otlp).map(|one| one.counts.allocations),
+        ),
     ];
     targets.into_iter().flatten().collect()
 }

@@ -26,7 +26,7 @@ pub enum Subject {
     Otlp,
     /// This bridge, both halves.
     Both,
-    /// This bridge, both halves, the numbers of workers with the histograms.
+    /// This bridge, both halves, the numbers with the histograms.
     Beside,
     /// The same, handed over to the thread that sends.
     BesideHandedOver,
