@@ -201,7 +201,7 @@ impl Instrumentation {
         let mut snapshot = Snapshot::with_histograms();
         source.collect(&mut snapshot);
         for worker in snapshot.workers() {
-            for histogram in [&worker.poll_count_histogram, &worker.schedule_latency_histogram] {
+            for histogram in [&worker.poll_time_histogram, &worker.schedule_latency_histogram] {
                 let check = |scale| self.shared.options.histogram_options.check(scale);
                 histogram.scale.as_ref().map_or(Ok(()), check).map_err(AttachError::Bounds)?;
             }

@@ -303,7 +303,7 @@ pub(crate) fn part(pipes: &Pipes, attached: &Attached) {
 #[cfg(test)]
 mod tests {
     use worker_metrics::histogram::Scale;
-    use worker_metrics::{Config, Pool};
+    use worker_metrics::{Pool, WorkerConfig};
 
     use super::*;
     use crate::options::{Histograms, Options, Scalars};
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn a_steady_export_allocates_nothing_from_the_source_to_the_request() {
         for temporality in [Temporality::Cumulative, Temporality::Delta] {
-            let config = Config::new().with_poll_count_histogram(Scale::preset());
+            let config = WorkerConfig::new().with_poll_time_histogram(Scale::preset());
             let (pool, mut batches) = Pool::builder("render").workers(8).config(config).build().unwrap();
             let options =
                 Options::default().with_histograms(Histograms::Worker).with_scalars(Scalars::Exporter);

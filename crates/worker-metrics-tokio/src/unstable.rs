@@ -108,7 +108,7 @@ mod filling {
     ) {
         #[cfg(target_has_atomic = "64")]
         if let Some(scale) = &histograms.poll_time {
-            fill(&mut into.poll_count_histogram, scale, |bucket| {
+            fill(&mut into.poll_time_histogram, scale, |bucket| {
                 metrics.poll_time_histogram_bucket_count(worker, bucket)
             });
         }

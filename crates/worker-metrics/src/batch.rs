@@ -63,7 +63,7 @@ pub struct Batch {
     poll_count_on_last_park: u64,
     idle_duration_total_ns: u64,
     poll_started_at_ns: u64,
-    poll_count_histogram: Option<LocalHistogram>,
+    poll_time_histogram: Option<LocalHistogram>,
     schedule_latency_histogram: Option<LocalHistogram>,
     microstates: Option<LocalMicrostates>,
 }
@@ -93,7 +93,7 @@ impl Batch {
             poll_count_on_last_park: 0,
             idle_duration_total_ns: now_ns,
             poll_started_at_ns: now_ns,
-            poll_count_histogram: metrics.poll_count_histogram().map(|to| LocalHistogram::new(to.scale())),
+            poll_time_histogram: metrics.poll_time_histogram().map(|to| LocalHistogram::new(to.scale())),
             schedule_latency_histogram: metrics
                 .schedule_latency_histogram()
                 .map(|to| LocalHistogram::new(to.scale())),
@@ -196,7 +196,7 @@ impl Batch {
     /// [`end_poll`](Self::end_poll) at a given time.
     #[inline]
     pub fn end_poll_at(&mut self, now_ns: u64) {
-        if let Some(histogram) = &mut self.poll_count_histogram {
+        if let Some(histogram) = &mut self.poll_time_histogram {
             histogram.measure(now_ns.saturating_sub(self.poll_started_at_ns));
         }
         self.enter_at(Microstate::Scheduling, now_ns);
@@ -204,14 +204,14 @@ impl Batch {
 
     #[inline]
     fn times_polls(&self) -> bool {
-        self.poll_count_histogram.is_some() || self.microstates.is_some()
+        self.poll_time_histogram.is_some() || self.microstates.is_some()
     }
 
     /// The worker does something else from now on.
     ///
     /// For [`Microstate::Searching`] and [`Microstate::Driving`], and for [`Microstate::Scheduling`] after them: polls and parks are
     /// entered and left by their own methods. Does nothing where the worker keeps no microstates
-    /// ([`Config::with_microstates`](crate::Config::with_microstates)), or is in that state already.
+    /// ([`WorkerConfig::with_microstates`](crate::WorkerConfig::with_microstates)), or is in that state already.
     ///
     /// **Cost**: nothing, or one clock reading and two relaxed stores: this time is published at once.
     #[inline]
@@ -311,7 +311,7 @@ impl Batch {
     #[inline]
     fn submit_histograms(&self) {
         let to = &*self.metrics;
-        if let (Some(from), Some(to)) = (&self.poll_count_histogram, &to.poll_count_histogram) {
+        if let (Some(from), Some(to)) = (&self.poll_time_histogram, &to.poll_time_histogram) {
             from.submit(to);
         }
         if let (Some(from), Some(to)) = (&self.schedule_latency_histogram, &to.schedule_latency_histogram) {

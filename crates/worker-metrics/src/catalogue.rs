@@ -362,7 +362,7 @@ pub static CATALOGUE: &[Definition] = &[
     histogram(
         "task.poll.duration",
         "Duration of task polls.",
-        Reading::WorkerHistogram(|worker| &worker.poll_count_histogram),
+        Reading::WorkerHistogram(|worker| &worker.poll_time_histogram),
     ),
     histogram(
         "task.schedule.duration",
@@ -372,7 +372,7 @@ pub static CATALOGUE: &[Definition] = &[
     histogram(
         "task.group.poll.duration",
         "Duration of polls of the tasks of a group.",
-        Reading::TaskGroupHistogram(|group| &group.poll_count_histogram),
+        Reading::TaskGroupHistogram(|group| &group.poll_time_histogram),
     ),
     histogram(
         "task.group.schedule.duration",

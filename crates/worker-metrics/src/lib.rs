@@ -5,7 +5,6 @@ mod attribute;
 mod batch;
 pub mod catalogue;
 mod clock;
-mod config;
 pub mod histogram;
 #[cfg(all(test, worker_metrics_loom))]
 mod loom;
@@ -17,12 +16,12 @@ mod pool_metrics;
 mod snapshot;
 mod source;
 mod worker;
+mod worker_config;
 
 pub use attribute::Attribute;
 pub use batch::Batch;
 pub use catalogue::Definition;
 pub use clock::Clock;
-pub use config::Config;
 pub use microstate::{Microstate, MicrostateTimes};
 pub use namespace::{Namespace, NamespaceError};
 pub use pool::{Pool, PoolBuilder, PoolError};
@@ -30,3 +29,4 @@ pub use pool_metrics::PoolMetrics;
 pub use snapshot::{Snapshot, TaskGroupSnapshot, WorkerSnapshot, WorkerState};
 pub use source::{Coverage, Identity, Row, Source, WorkerInfo};
 pub use worker::WorkerMetrics;
+pub use worker_config::WorkerConfig;

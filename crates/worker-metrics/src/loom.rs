@@ -9,14 +9,14 @@ use std::time::Duration;
 use loom::thread;
 
 use crate::histogram::{Histogram, HistogramSnapshot, HistogramWriter, Scale};
-use crate::{Batch, Config, Microstate, WorkerMetrics};
+use crate::{Batch, Microstate, WorkerConfig, WorkerMetrics};
 
-fn batch(config: &Config) -> Batch {
+fn batch(config: &WorkerConfig) -> Batch {
     Batch::new_at(WorkerMetrics::from_config(config), 0)
 }
 
 fn parked_at_10() -> Batch {
-    let mut batch = batch(&Config::new());
+    let mut batch = batch(&WorkerConfig::new());
     batch.about_to_park_at(10);
     batch.submit_at(10);
     batch
@@ -65,7 +65,7 @@ fn a_total_never_goes_backwards_and_is_whole_when_the_writer_is_gone() {
     ];
     for (total, whole) in totals {
         loom::model(move || {
-            let (metrics, _batch) = race(batch(&Config::new()), two_rounds, |metrics| {
+            let (metrics, _batch) = race(batch(&WorkerConfig::new()), two_rounds, |metrics| {
                 let (one, two) = (total(metrics), total(metrics));
                 assert!(one <= two && two <= whole, "{one}, then {two}, of {whole}");
             });
@@ -84,7 +84,7 @@ fn the_parity_follows_parks_and_unparks_in_their_order() {
             batch.submit_at(2);
             batch
         };
-        let (metrics, _batch) = race(batch(&Config::new()), write, |metrics| {
+        let (metrics, _batch) = race(batch(&WorkerConfig::new()), write, |metrics| {
             let (one, two) = (metrics.park_unpark_count(), metrics.park_unpark_count());
             assert!(one <= two && two <= 2, "{one}, then {two}");
         });
@@ -111,7 +111,7 @@ fn live_busy_time_is_never_ahead_of_the_clock_while_a_worker_parks() {
             batch.submit_at(10);
             batch
         };
-        let (metrics, _batch) = race(batch(&Config::new()), write, look_at_busy_time);
+        let (metrics, _batch) = race(batch(&WorkerConfig::new()), write, look_at_busy_time);
         assert_eq!(metrics.live_busy_duration(60), Duration::from_nanos(10));
     });
 }
@@ -154,7 +154,7 @@ fn a_worker_that_is_gone_runs_no_more() {
             batch.start_poll_at(1);
             drop(batch);
         };
-        let (metrics, ()) = race(batch(&Config::new()), write, |metrics| {
+        let (metrics, ()) = race(batch(&WorkerConfig::new()), write, |metrics| {
             let (one, two) = (metrics.is_running(), metrics.is_running());
             assert!(one || !two, "it came back");
         });
@@ -172,7 +172,7 @@ fn each_microstate_never_goes_back_and_is_never_ahead_of_the_clock() {
             batch.end_poll_at(30);
             batch
         };
-        let (metrics, _batch) = race(batch(&Config::new().with_microstates()), write, |metrics| {
+        let (metrics, _batch) = race(batch(&WorkerConfig::new().with_microstates()), write, |metrics| {
             let mut reported = metrics.microstate_times(30).expect("they are kept");
             for now_ns in [40, 50] {
                 let mut times = metrics.microstate_times(now_ns).expect("they are kept");
@@ -218,11 +218,11 @@ fn the_count_of_a_snapshot_never_goes_back_and_never_exceeds_what_was_measured()
             }
             batch
         };
-        let config = Config::new().with_poll_count_histogram(two_buckets());
+        let config = WorkerConfig::new().with_poll_time_histogram(two_buckets());
         let (metrics, _batch) = race(batch(&config), write, |metrics| {
-            look_twice(metrics.poll_count_histogram().expect("it is kept"))
+            look_twice(metrics.poll_time_histogram().expect("it is kept"))
         });
-        let snapshot = metrics.poll_count_histogram().expect("it is kept").snapshot();
+        let snapshot = metrics.poll_time_histogram().expect("it is kept").snapshot();
         assert_eq!(snapshot.buckets, [1, 1]);
     });
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use crate::catalogue::{CATALOGUE, Definition};
 use crate::{
-    Batch, Clock, Config, Coverage, Identity, MicrostateTimes, Namespace, PoolMetrics, Row, Snapshot, Source,
-    WorkerInfo, WorkerMetrics, WorkerSnapshot, WorkerState,
+    Batch, Clock, Coverage, Identity, MicrostateTimes, Namespace, PoolMetrics, Row, Snapshot, Source,
+    WorkerConfig, WorkerInfo, WorkerMetrics, WorkerSnapshot, WorkerState,
 };
 
 /// The workers of one executor or thread pool, ready to be attached.
@@ -23,11 +23,11 @@ use crate::{
 ///
 /// ```
 /// use std::sync::Arc;
-/// use worker_metrics::{Config, Pool, Snapshot, Source, histogram::Scale};
+/// use worker_metrics::{WorkerConfig, Pool, Snapshot, Source, histogram::Scale};
 ///
 /// let (pool, batches) = Pool::builder("render")
 ///     .workers(4)
-///     .config(Config::new().with_poll_count_histogram(Scale::preset()))
+///     .config(WorkerConfig::new().with_poll_time_histogram(Scale::preset()))
 ///     .build()?;
 /// let pool = Arc::new(pool);
 ///
@@ -78,7 +78,7 @@ impl Pool {
             name: name.into(),
             namespace: Namespace::WORKER_POOL,
             workers: 0,
-            config: Config::new(),
+            config: WorkerConfig::new(),
             stall_threshold: Self::DEFAULT_STALL_THRESHOLD,
             without: Vec::new(),
         }
@@ -150,8 +150,8 @@ fn read_worker(from: &WorkerMetrics, into: &mut WorkerSnapshot) {
 }
 
 fn read_histograms(from: &WorkerMetrics, into: &mut WorkerSnapshot) {
-    if let Some(histogram) = from.poll_count_histogram() {
-        histogram.snapshot_into(&mut into.poll_count_histogram);
+    if let Some(histogram) = from.poll_time_histogram() {
+        histogram.snapshot_into(&mut into.poll_time_histogram);
     }
     if let Some(histogram) = from.schedule_latency_histogram() {
         histogram.snapshot_into(&mut into.schedule_latency_histogram);
@@ -184,7 +184,7 @@ pub struct PoolBuilder {
     name: String,
     namespace: Namespace,
     workers: usize,
-    config: Config,
+    config: WorkerConfig,
     stall_threshold: Duration,
     without: Vec<String>,
 }
@@ -203,7 +203,7 @@ impl PoolBuilder {
     }
 
     /// Sets the histograms that each worker keeps; none if it is not called.
-    pub fn config(mut self, config: Config) -> Self {
+    pub fn config(mut self, config: WorkerConfig) -> Self {
         self.config = config;
         self
     }
@@ -287,12 +287,14 @@ impl PoolBuilder {
             }
             _ if suffix.starts_with("task.group.") => Some("a pool has no task groups"),
             "timer.delay" => Some("a pool has no timers of its own"),
-            "worker.microstate.time" if !self.config.microstates => Some("needs `Config::with_microstates`"),
-            "task.poll.duration" if self.config.poll_count_histogram.is_none() => {
-                Some("needs `Config::with_poll_count_histogram`")
+            "worker.microstate.time" if !self.config.microstates => {
+                Some("needs `WorkerConfig::with_microstates`")
+            }
+            "task.poll.duration" if self.config.poll_time_histogram.is_none() => {
+                Some("needs `WorkerConfig::with_poll_time_histogram`")
             }
             "task.schedule.duration" if self.config.schedule_latency_histogram.is_none() => {
-                Some("needs `Config::with_schedule_latency_histogram`")
+                Some("needs `WorkerConfig::with_schedule_latency_histogram`")
             }
             "worker.count"
             | "worker.time"

@@ -78,7 +78,7 @@ pub struct WorkerSnapshot {
     /// Stalls that have ended by duration; without buckets where unknown.
     pub stall_duration_histogram: HistogramSnapshot,
     /// Polls by duration; without buckets where unknown.
-    pub poll_count_histogram: HistogramSnapshot,
+    pub poll_time_histogram: HistogramSnapshot,
     /// Schedulings by the delay until the poll; without buckets where unknown.
     pub schedule_latency_histogram: HistogramSnapshot,
 }
@@ -87,7 +87,7 @@ pub struct WorkerSnapshot {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskGroupSnapshot {
     /// Polls of its tasks by duration.
-    pub poll_count_histogram: HistogramSnapshot,
+    pub poll_time_histogram: HistogramSnapshot,
     /// Schedulings of its tasks by the delay until the poll.
     pub schedule_latency_histogram: HistogramSnapshot,
 }
@@ -214,7 +214,7 @@ impl WorkerSnapshot {
             microstates,
             stall_count,
             stall_duration_histogram,
-            poll_count_histogram,
+            poll_time_histogram,
             schedule_latency_histogram,
         } = self;
         *state = None;
@@ -233,7 +233,7 @@ impl WorkerSnapshot {
         counts.into_iter().for_each(|count| *count = None);
         [busy_duration, progress_age, mean_poll_time].into_iter().for_each(|time| *time = None);
         *microstates = None;
-        let histograms = [stall_duration_histogram, poll_count_histogram, schedule_latency_histogram];
+        let histograms = [stall_duration_histogram, poll_time_histogram, schedule_latency_histogram];
         histograms.into_iter().for_each(HistogramSnapshot::clear);
     }
 }
@@ -241,7 +241,7 @@ impl WorkerSnapshot {
 impl TaskGroupSnapshot {
     /// Forgets every value and keeps the buffers.
     fn clear(&mut self) {
-        self.poll_count_histogram.clear();
+        self.poll_time_histogram.clear();
         self.schedule_latency_histogram.clear();
     }
 }

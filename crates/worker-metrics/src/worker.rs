@@ -13,7 +13,7 @@ use crate::atomic::{AtomicU64, AtomicUsize};
 use crate::histogram::Histogram;
 use crate::mean;
 use crate::microstate::SharedMicrostates;
-use crate::{Clock, Config, MicrostateTimes};
+use crate::{Clock, MicrostateTimes, WorkerConfig};
 
 /// What one worker has done so far: relaxed atomics with one writer and any number of readers.
 ///
@@ -59,7 +59,7 @@ pub struct WorkerMetrics {
     /// When the batch was last submitted; [`STOPPED`] once it is gone.
     pub(crate) submitted_at: AtomicU64,
     queue_depth: AtomicUsize,
-    pub(crate) poll_count_histogram: Option<Box<Histogram>>,
+    pub(crate) poll_time_histogram: Option<Box<Histogram>>,
     pub(crate) schedule_latency_histogram: Option<Box<Histogram>>,
     pub(crate) microstates: Option<Box<SharedMicrostates>>,
     cold: Cold,
@@ -95,17 +95,17 @@ impl WorkerMetrics {
     /// A block of zeros without histograms, on a clock of its own.
     #[must_use]
     pub fn new() -> Self {
-        Self::from_config(&Config::new())
+        Self::from_config(&WorkerConfig::new())
     }
 
     /// A block of zeros with the histograms of `config`, on a clock of its own.
     #[must_use]
-    pub fn from_config(config: &Config) -> Self {
+    pub fn from_config(config: &WorkerConfig) -> Self {
         Self::on_clock(config, Clock::new())
     }
 
     /// A block of zeros on the clock of its pool.
-    pub(crate) fn on_clock(config: &Config, clock: Clock) -> Self {
+    pub(crate) fn on_clock(config: &WorkerConfig, clock: Clock) -> Self {
         let histogram = |scale: &Option<_>| scale.as_ref().map(|scale| Box::new(Histogram::new(scale)));
         Self {
             busy_duration_total: AtomicU64::new(0),
@@ -121,7 +121,7 @@ impl WorkerMetrics {
             idle_duration_total: AtomicU64::new(0),
             submitted_at: AtomicU64::new(STOPPED),
             queue_depth: AtomicUsize::new(0),
-            poll_count_histogram: histogram(&config.poll_count_histogram),
+            poll_time_histogram: histogram(&config.poll_time_histogram),
             schedule_latency_histogram: histogram(&config.schedule_latency_histogram),
             microstates: config.microstates.then(|| Box::new(SharedMicrostates::new())),
             cold: Cold { thread: Mutex::default(), clock },
@@ -255,15 +255,15 @@ impl WorkerMetrics {
 
     /// Polls by duration.
     ///
-    /// **Absent when** the [`Config`] does not name it.
+    /// **Absent when** the [`WorkerConfig`] does not name it.
     #[must_use]
-    pub fn poll_count_histogram(&self) -> Option<&Histogram> {
-        self.poll_count_histogram.as_deref()
+    pub fn poll_time_histogram(&self) -> Option<&Histogram> {
+        self.poll_time_histogram.as_deref()
     }
 
     /// Schedulings by the delay until the poll.
     ///
-    /// **Absent when** the [`Config`] does not name it.
+    /// **Absent when** the [`WorkerConfig`] does not name it.
     #[must_use]
     pub fn schedule_latency_histogram(&self) -> Option<&Histogram> {
         self.schedule_latency_histogram.as_deref()
@@ -302,7 +302,7 @@ impl WorkerMetrics {
     /// never goes back behind what it has told. `now_ns` is a reading of [`clock`](Self::clock), taken before the call. Held by the tests
     /// `the_sum_of_all_states_is_the_wall_time` and `a_state_is_seen_to_grow_while_it_lasts`.
     ///
-    /// **Absent when** the [`Config`] does not name them.
+    /// **Absent when** the [`WorkerConfig`] does not name them.
     #[must_use]
     pub fn microstate_times(&self, now_ns: u64) -> Option<MicrostateTimes> {
         self.microstates.as_ref().map(|microstates| microstates.times(now_ns))

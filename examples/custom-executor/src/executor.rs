@@ -10,7 +10,7 @@ use std::thread;
 
 use crossbeam_deque::Worker as Deque;
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Config, Namespace, Pool};
+use worker_metrics::{Namespace, Pool, WorkerConfig};
 
 use crate::error::StartError;
 use crate::idle::Idle;
@@ -57,8 +57,8 @@ impl Executor {
     ///
     /// [`StartError`] if there are no workers, the name is empty, or the system gives no thread.
     pub fn start(name: &str, workers: usize) -> Result<Self, StartError> {
-        let config = Config::new()
-            .with_poll_count_histogram(Scale::preset())
+        let config = WorkerConfig::new()
+            .with_poll_time_histogram(Scale::preset())
             .with_schedule_latency_histogram(Scale::preset())
             .with_microstates();
         let (pool, batches) = Pool::builder(name)

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Batch, Config, Pool};
+use worker_metrics::{Batch, Pool, WorkerConfig};
 
 use crate::error::StartError;
 use crate::idle::{Bed, Idle};
@@ -71,8 +71,8 @@ impl JobPool {
     ///
     /// [`StartError`] if there are no workers, the name is empty, or the system gives no thread.
     pub fn start(name: &str, workers: usize) -> Result<Self, StartError> {
-        let config = Config::new()
-            .with_poll_count_histogram(Scale::preset())
+        let config = WorkerConfig::new()
+            .with_poll_time_histogram(Scale::preset())
             .with_schedule_latency_histogram(Scale::preset())
             .with_microstates();
         let builder = Pool::builder(name).workers(workers).config(config);

@@ -13,7 +13,7 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
 use otlp_receiver::Receiver;
 use tokio::runtime::{Builder, Runtime};
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Batch, Config, Pool};
+use worker_metrics::{Batch, Pool, WorkerConfig};
 use worker_metrics_otel::{
     Attachment, Detail, HistogramOptions, Histograms, Instrumentation, Options, Protocol, Sink,
 };
@@ -166,8 +166,9 @@ pub(crate) fn provider(
 }
 
 pub(crate) fn pool(name: &str, scale: &Scale, workers: usize) -> (Pool, Vec<Batch>) {
-    let config =
-        Config::new().with_poll_count_histogram(scale.clone()).with_schedule_latency_histogram(scale.clone());
+    let config = WorkerConfig::new()
+        .with_poll_time_histogram(scale.clone())
+        .with_schedule_latency_histogram(scale.clone());
     Pool::builder(name).workers(workers).config(config).build().expect("a name and a worker are given")
 }
 

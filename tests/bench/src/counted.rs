@@ -72,7 +72,7 @@ impl Source for Counted {
         for (histogram, worker) in self.histograms.iter().zip(snapshot.begin(self.histograms.len())) {
             worker.progress_age = Some(Duration::ZERO);
             if wants {
-                histogram.snapshot_into(&mut worker.poll_count_histogram);
+                histogram.snapshot_into(&mut worker.poll_time_histogram);
             }
         }
     }

@@ -77,7 +77,7 @@ impl Reader {
         let empty = (0..shared.scale.buckets()).map(|_| 0);
         for worker in snapshot.workers_mut() {
             if polls {
-                worker.poll_count_histogram.fill(&shared.scale, empty.clone(), Some(0));
+                worker.poll_time_histogram.fill(&shared.scale, empty.clone(), Some(0));
             }
             if schedules {
                 worker.schedule_latency_histogram.fill(&shared.scale, empty.clone(), Some(0));
@@ -87,7 +87,7 @@ impl Reader {
             let worker = block.worker().and_then(|worker| snapshot.workers_mut().get_mut(worker));
             let Some(worker) = worker else { continue };
             if polls {
-                add(&block.all.poll, one, &mut worker.poll_count_histogram);
+                add(&block.all.poll, one, &mut worker.poll_time_histogram);
             }
             if schedules {
                 add(&block.all.schedule, one, &mut worker.schedule_latency_histogram);
@@ -100,10 +100,10 @@ impl Reader {
         let Self { shared, blocks, one, .. } = self;
         let empty = (0..shared.scale.buckets()).map(|_| 0);
         for (index, group) in snapshot.task_groups_mut(shared.groups.len()).iter_mut().enumerate() {
-            group.poll_count_histogram.fill(&shared.scale, empty.clone(), Some(0));
+            group.poll_time_histogram.fill(&shared.scale, empty.clone(), Some(0));
             group.schedule_latency_histogram.fill(&shared.scale, empty.clone(), Some(0));
             for pair in blocks.iter().filter_map(|block| block.groups.get(index)) {
-                add(&pair.poll, one, &mut group.poll_count_histogram);
+                add(&pair.poll, one, &mut group.poll_time_histogram);
                 add(&pair.schedule, one, &mut group.schedule_latency_histogram);
             }
         }

@@ -27,7 +27,7 @@ fn ranges(scale: &Scale) -> Vec<std::ops::Range<u64>> {
 fn the_helper_sets_the_preset() {
     let runtime = runtime();
     let snapshot = histograms(&TokioRuntime::new(runtime.handle()));
-    let scale = snapshot.workers()[0].poll_count_histogram.scale.clone().expect("the histogram is on");
+    let scale = snapshot.workers()[0].poll_time_histogram.scale.clone().expect("the histogram is on");
     assert_eq!(ranges(&scale), ranges(&Scale::preset()));
     assert_eq!(scale.buckets(), 23);
 }
@@ -41,7 +41,7 @@ fn the_polls_of_the_histogram_are_the_polls_of_the_worker() {
     }
     look_until(&source, |snapshot| only_worker(snapshot).poll_count == Some(10));
     let snapshot = histograms(&source);
-    let polls = &snapshot.workers()[0].poll_count_histogram;
+    let polls = &snapshot.workers()[0].poll_time_histogram;
     assert_eq!((polls.count(), polls.sum_ns), (10, None), "Tokio keeps no sum");
     let delays = &snapshot.workers()[0].schedule_latency_histogram;
     if cfg!(feature = "schedule-latency") {
@@ -55,7 +55,7 @@ fn the_polls_of_the_histogram_are_the_polls_of_the_worker() {
 fn a_runtime_without_histograms_has_none() {
     let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let snapshot = histograms(&TokioRuntime::new(runtime.handle()));
-    assert_eq!(snapshot.workers()[0].poll_count_histogram, HistogramSnapshot::default());
+    assert_eq!(snapshot.workers()[0].poll_time_histogram, HistogramSnapshot::default());
 }
 
 #[test]

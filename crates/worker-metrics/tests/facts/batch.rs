@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Batch, Config, WorkerMetrics};
+use worker_metrics::{Batch, WorkerConfig, WorkerMetrics};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -185,8 +185,8 @@ fn a_batch_of_polls_moves_the_mean_as_far_as_its_single_polls_do() {
 
 #[test]
 fn polls_and_delays_are_counted_by_duration_with_an_exact_sum() {
-    let config = Config::new()
-        .with_poll_count_histogram(Scale::preset())
+    let config = WorkerConfig::new()
+        .with_poll_time_histogram(Scale::preset())
         .with_schedule_latency_histogram(Scale::preset());
     let mut batch = Batch::new_at(WorkerMetrics::from_config(&config), 0);
     for duration in [7, 11, 20_000_000_000] {
@@ -196,7 +196,7 @@ fn polls_and_delays_are_counted_by_duration_with_an_exact_sum() {
     }
     batch.scheduled_for(Duration::MAX);
     batch.submit_at(0);
-    let polls = batch.metrics().poll_count_histogram().unwrap().snapshot();
+    let polls = batch.metrics().poll_time_histogram().unwrap().snapshot();
     assert_eq!((polls.count(), polls.sum_ns), (3, Some(20_000_000_018)));
     let delays = batch.metrics().schedule_latency_histogram().unwrap().snapshot();
     assert_eq!((delays.count(), delays.buckets.last().copied()), (4, Some(2)));
@@ -204,12 +204,12 @@ fn polls_and_delays_are_counted_by_duration_with_an_exact_sum() {
 
 #[test]
 fn a_poll_that_ends_before_it_began_lasted_no_time() {
-    let config = Config::new().with_poll_count_histogram(Scale::preset());
+    let config = WorkerConfig::new().with_poll_time_histogram(Scale::preset());
     let mut batch = Batch::new_at(WorkerMetrics::from_config(&config), 0);
     batch.start_poll_at(100);
     batch.end_poll_at(50);
     batch.submit_at(50);
-    let polls = batch.metrics().poll_count_histogram().unwrap().snapshot();
+    let polls = batch.metrics().poll_time_histogram().unwrap().snapshot();
     assert_eq!((polls.count(), polls.sum_ns), (1, Some(0)));
 }
 

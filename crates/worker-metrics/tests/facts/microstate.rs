@@ -2,13 +2,13 @@ use std::thread;
 use std::time::Duration;
 
 use worker_metrics::{
-    Batch, Clock, Config, Microstate, MicrostateTimes, Pool, Snapshot, Source, WorkerMetrics,
+    Batch, Clock, Microstate, MicrostateTimes, Pool, Snapshot, Source, WorkerConfig, WorkerMetrics,
 };
 
 const SECOND: u64 = 1_000_000_000;
 
 fn batch() -> Batch {
-    Batch::new_at(WorkerMetrics::from_config(&Config::new().with_microstates()), 0)
+    Batch::new_at(WorkerMetrics::from_config(&WorkerConfig::new().with_microstates()), 0)
 }
 
 fn times(batch: &Batch, now_s: u64) -> MicrostateTimes {
@@ -71,7 +71,7 @@ fn a_clock_that_goes_back_takes_nothing_away() {
 
 #[test]
 fn the_times_of_a_worker_that_is_gone_stand_still() {
-    let mut batch = Batch::new(WorkerMetrics::from_config(&Config::new().with_microstates()));
+    let mut batch = Batch::new(WorkerMetrics::from_config(&WorkerConfig::new().with_microstates()));
     batch.start_poll();
     let metrics = batch.metrics().clone();
     drop(batch);
@@ -91,7 +91,7 @@ fn without_the_option_there_are_none_and_entering_does_nothing() {
 #[test]
 fn no_reader_sees_a_state_go_back_or_run_ahead_of_the_clock() {
     let (pool, mut batches) =
-        Pool::builder("seen").workers(1).config(Config::new().with_microstates()).build().unwrap();
+        Pool::builder("seen").workers(1).config(WorkerConfig::new().with_microstates()).build().unwrap();
     let mut batch = batches.pop().unwrap();
     let clock: Clock = pool.clock();
     let began_ns = clock.now_ns();

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use worker_metrics::histogram::Scale;
 use worker_metrics::{
-    Batch, Config, Coverage, Namespace, NamespaceError, Pool, PoolError, Snapshot, Source, WorkerState,
+    Batch, Coverage, Namespace, NamespaceError, Pool, PoolError, Snapshot, Source, WorkerConfig, WorkerState,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -123,7 +123,7 @@ fn reading_resets_nothing() {
 
 #[test]
 fn histograms_are_read_only_when_they_are_wanted() {
-    let config = Config::new().with_poll_count_histogram(Scale::preset());
+    let config = WorkerConfig::new().with_poll_time_histogram(Scale::preset());
     let (pool, mut batches) = Pool::builder("render").workers(1).config(config).build().unwrap();
     batches[0].start_poll_at(0);
     batches[0].end_poll_at(5);
@@ -131,17 +131,17 @@ fn histograms_are_read_only_when_they_are_wanted() {
 
     let mut without = Snapshot::new();
     pool.collect(&mut without);
-    assert!(without.workers()[0].poll_count_histogram.buckets.is_empty());
+    assert!(without.workers()[0].poll_time_histogram.buckets.is_empty());
     let mut with = Snapshot::with_histograms();
     pool.collect(&mut with);
-    assert_eq!(with.workers()[0].poll_count_histogram.count(), 1);
+    assert_eq!(with.workers()[0].poll_time_histogram.count(), 1);
     assert!(with.workers()[0].schedule_latency_histogram.buckets.is_empty());
 }
 
 #[test]
 fn collecting_a_pool_again_allocates_nothing() {
-    let config = Config::new()
-        .with_poll_count_histogram(Scale::preset())
+    let config = WorkerConfig::new()
+        .with_poll_time_histogram(Scale::preset())
         .with_schedule_latency_histogram(Scale::preset());
     let (pool, _batches) = Pool::builder("render").workers(16).config(config).build().unwrap();
     let mut snapshot = Snapshot::with_histograms();
@@ -152,8 +152,8 @@ fn collecting_a_pool_again_allocates_nothing() {
 
 #[test]
 fn recording_allocates_nothing() {
-    let config = Config::new()
-        .with_poll_count_histogram(Scale::preset())
+    let config = WorkerConfig::new()
+        .with_poll_time_histogram(Scale::preset())
         .with_schedule_latency_histogram(Scale::preset());
     let (pool, mut batches) = Pool::builder("render").workers(1).config(config).build().unwrap();
     let recording = allocation_counter::measure(|| {
@@ -195,11 +195,11 @@ fn a_pool_says_what_it_does_not_cover_and_why() {
             ("worker.stalls", for_watchdog),
             ("worker.stall.duration", for_watchdog),
             ("timer.delay", "a pool has no timers of its own"),
-            ("worker.microstate.time", "needs `Config::with_microstates`"),
+            ("worker.microstate.time", "needs `WorkerConfig::with_microstates`"),
             ("blocking.thread.count", no_driver),
             ("blocking.queue.size", no_driver),
-            ("task.poll.duration", "needs `Config::with_poll_count_histogram`"),
-            ("task.schedule.duration", "needs `Config::with_schedule_latency_histogram`"),
+            ("task.poll.duration", "needs `WorkerConfig::with_poll_time_histogram`"),
+            ("task.schedule.duration", "needs `WorkerConfig::with_schedule_latency_histogram`"),
             ("task.group.poll.duration", no_groups),
             ("task.group.schedule.duration", no_groups),
             ("io_driver.fd.registered", no_driver),

@@ -37,7 +37,7 @@ fn only_a_running_worker_can_be_stalled() {
 fn task_groups_are_empty_when_a_snapshot_begins_again() {
     let mut snapshot = Snapshot::with_histograms();
     snapshot.begin(1);
-    snapshot.task_groups_mut(2)[1].poll_count_histogram.buckets.push(7);
+    snapshot.task_groups_mut(2)[1].poll_time_histogram.buckets.push(7);
     snapshot.begin(1);
     assert_eq!(snapshot.task_groups(), vec![TaskGroupSnapshot::default(); 2]);
     assert_eq!(snapshot.task_groups_mut(1).len(), 1);

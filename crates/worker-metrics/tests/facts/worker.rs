@@ -3,7 +3,7 @@ use std::thread;
 use std::time::Duration;
 
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Batch, Config, WorkerMetrics};
+use worker_metrics::{Batch, WorkerConfig, WorkerMetrics};
 
 #[test]
 fn a_new_block_is_zero_and_knows_no_thread_and_no_mean() {
@@ -24,7 +24,7 @@ fn a_new_block_is_zero_and_knows_no_thread_and_no_mean() {
     ] {
         assert_eq!(count, 0);
     }
-    assert!(metrics.poll_count_histogram().is_none());
+    assert!(metrics.poll_time_histogram().is_none());
     assert!(metrics.schedule_latency_histogram().is_none());
 }
 
@@ -40,11 +40,11 @@ fn a_block_that_no_batch_has_taken_runs_nothing() {
 fn the_histograms_come_from_the_config() {
     let polls = Scale::preset();
     let delays = Scale::linear(Duration::from_micros(50), 7).unwrap();
-    let config = Config::new()
-        .with_poll_count_histogram(polls.clone())
+    let config = WorkerConfig::new()
+        .with_poll_time_histogram(polls.clone())
         .with_schedule_latency_histogram(delays.clone());
     let metrics = WorkerMetrics::from_config(&config);
-    assert_eq!(metrics.poll_count_histogram().unwrap().scale(), &polls);
+    assert_eq!(metrics.poll_time_histogram().unwrap().scale(), &polls);
     assert_eq!(metrics.schedule_latency_histogram().unwrap().scale(), &delays);
 }
 

@@ -144,7 +144,7 @@ fn every_field_is_filled_and_agrees_with_what_the_test_counted() {
         assert!(!worker.is_running());
         assert_eq!(worker.queue_depth(), 0);
         assert!(worker.mean_poll_time().is_some());
-        assert!(worker.poll_count_histogram().unwrap().sum_ns() > 0);
+        assert!(worker.poll_time_histogram().unwrap().sum_ns() > 0);
         assert!(worker.schedule_latency_histogram().unwrap().sum_ns() > 0);
         let times = worker.microstate_times(now_ns).unwrap();
         for state in [Microstate::Polling, Microstate::Scheduling, Microstate::Searching, Microstate::Parked]

@@ -20,7 +20,7 @@ fn a_task_waits_or_is_polled_and_both_times_fit_into_its_life() {
     let life_ns = pool.clock().now_ns() - before_ns;
     let worker = &pool.workers()[0];
     let waited_ns = worker.schedule_latency_histogram().unwrap().sum_ns();
-    let polled_ns = worker.poll_count_histogram().unwrap().sum_ns();
+    let polled_ns = worker.poll_time_histogram().unwrap().sum_ns();
     assert!(waited_ns > 0 && polled_ns > 0);
     // A wait that began anew at no yield would count the whole life a thousand times.
     assert!(waited_ns + polled_ns <= life_ns, "{waited_ns} + {polled_ns} in {life_ns} ns");

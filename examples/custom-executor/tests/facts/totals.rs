@@ -30,7 +30,7 @@ impl Totals {
             steals: sum(WorkerMetrics::steal_operations),
             local_schedules: sum(WorkerMetrics::local_schedule_count),
             overflows: sum(WorkerMetrics::overflow_count),
-            timed_polls: timed(&|worker| count(worker.poll_count_histogram())),
+            timed_polls: timed(&|worker| count(worker.poll_time_histogram())),
             timed_schedules: timed(&|worker| count(worker.schedule_latency_histogram())),
         }
     }

@@ -4,18 +4,18 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Batch, Config, WorkerMetrics};
+use worker_metrics::{Batch, WorkerConfig, WorkerMetrics};
 
 use super::{Event, each_ns, repeated};
 
 /// A table, and for a plot a poll whose time is passed in, by what is kept.
 pub(super) fn table(rounds: usize) -> (String, Vec<(String, f64)>) {
-    let polls = || Config::new().with_poll_count_histogram(Scale::preset());
+    let polls = || WorkerConfig::new().with_poll_time_histogram(Scale::preset());
     let kept = [
-        ("nothing but counters", Config::new()),
+        ("nothing but counters", WorkerConfig::new()),
         ("the poll histogram", polls()),
         ("the poll histogram and microstates", polls().with_microstates()),
-        ("microstates", Config::new().with_microstates()),
+        ("microstates", WorkerConfig::new().with_microstates()),
     ];
     let histogram_alone = 1;
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tokio_metrics::TaskMonitor;
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Batch, Config, WorkerMetrics};
+use worker_metrics::{Batch, WorkerConfig, WorkerMetrics};
 
 use super::duration::log_scale;
 use super::subject::Subject;
@@ -24,9 +24,9 @@ pub(super) fn subjects() -> Vec<Subject> {
                 black_box(Instant::now());
             }
         }),
-        batch("no histogram", Config::new),
-        batch("23 buckets", || Config::new().with_poll_count_histogram(Scale::preset())),
-        batch("119 buckets", || Config::new().with_poll_count_histogram(log_scale())),
+        batch("no histogram", WorkerConfig::new),
+        batch("23 buckets", || WorkerConfig::new().with_poll_time_histogram(Scale::preset())),
+        batch("119 buckets", || WorkerConfig::new().with_poll_time_histogram(log_scale())),
         Subject::new("a boxed future", |_| polled(poll_fn(|_| Poll::Pending))),
         Subject::new(format!("a boxed future in a `TaskMonitor` of {}", version_of("tokio-metrics")), |_| {
             polled(TaskMonitor::new().instrument(poll_fn(|_| Poll::Pending)))
@@ -34,7 +34,7 @@ pub(super) fn subjects() -> Vec<Subject> {
     ]
 }
 
-fn batch(kept: &str, config: fn() -> Config) -> Subject {
+fn batch(kept: &str, config: fn() -> WorkerConfig) -> Subject {
     Subject::new(format!("`Batch::start_poll` and `end_poll`, {kept}"), move |_| {
         let mut batch = Batch::new(WorkerMetrics::from_config(&config()));
         move || {

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Batch, Clock, Config, WorkerMetrics};
+use worker_metrics::{Batch, Clock, WorkerConfig, WorkerMetrics};
 
 use super::duration::log_scale;
 use super::figure::Figure;
@@ -32,10 +32,10 @@ pub(super) const CONFIGURATIONS: [(&str, f64); 3] =
 pub(super) fn subjects() -> Vec<Subject> {
     let kept = |scale: Scale, buckets| {
         assert_eq!(scale.buckets(), buckets, "as many as are stored beside it");
-        Config::new().with_poll_count_histogram(scale)
+        WorkerConfig::new().with_poll_time_histogram(scale)
     };
     let of_each = [
-        of::<SCALARS>(Config::new()),
+        of::<SCALARS>(WorkerConfig::new()),
         of::<{ words(PRESET) }>(kept(Scale::preset(), PRESET)),
         of::<{ words(LOG) }>(kept(log_scale(), LOG)),
     ];
@@ -52,7 +52,7 @@ pub(super) fn baseline(row: usize) -> usize {
     row - row % 2
 }
 
-fn of<const WORDS: usize>(config: Config) -> [Subject; OF_EACH] {
+fn of<const WORDS: usize>(config: WorkerConfig) -> [Subject; OF_EACH] {
     let told = config.clone();
     [
         Subject::new(format!("{WORDS} relaxed stores"), |_| {

@@ -75,7 +75,7 @@ fn of_worker(worker: &WorkerMetrics) -> u64 {
         worker.overflow_count(),
         worker.queue_depth() as u64,
     ]);
-    let Some(histogram) = worker.poll_count_histogram() else { return words };
+    let Some(histogram) = worker.poll_time_histogram() else { return words };
     let buckets = 0..histogram.scale().buckets();
     buckets.filter_map(|bucket| histogram.bucket(bucket)).fold(words, u64::wrapping_add)
 }

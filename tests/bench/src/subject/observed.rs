@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use tokio::runtime::{Builder, Runtime};
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Config, Pool};
+use worker_metrics::{Pool, WorkerConfig};
 
 use crate::durations::durations;
 
@@ -87,7 +87,8 @@ const POLLS_OF_POOL: usize = 1_000;
 /// A pool whose workers have polled, have each a histogram on `scale` if there is one, and are parked.
 #[must_use]
 pub fn pool(workers: usize, scale: Option<&Scale>) -> Pool {
-    let config = scale.map_or(Config::new(), |scale| Config::new().with_poll_count_histogram(scale.clone()));
+    let config = scale
+        .map_or(WorkerConfig::new(), |scale| WorkerConfig::new().with_poll_time_histogram(scale.clone()));
     let (pool, batches) = Pool::builder("main").workers(workers).config(config).build().expect("a good pool");
     for (worker, mut batch) in (0..).zip(batches) {
         let mut now_ns = pool.clock().now_ns();

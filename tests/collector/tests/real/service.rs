@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use uuid::Uuid;
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Batch, Config, Pool};
+use worker_metrics::{Batch, Pool, WorkerConfig};
 use worker_metrics_otel::{Attachment, Compression, Instrumentation, Sink};
 
 use crate::wait::until;
@@ -172,7 +172,7 @@ impl Service {
         let mut attachments = Vec::new();
         let exponential = Scale::exponential(0, Duration::from_micros(1), Duration::from_secs(10)).unwrap();
         for (name, scale) in [(EXPLICIT, Scale::explicit(&BOUNDS_S).unwrap()), (EXPONENTIAL, exponential)] {
-            let config = Config::new().with_poll_count_histogram(scale);
+            let config = WorkerConfig::new().with_poll_time_histogram(scale);
             let (pool, mut batch) = Pool::builder(name).workers(1).config(config).build().unwrap();
             batches.append(&mut batch);
             attachments.push(workers.attach(pool).unwrap());

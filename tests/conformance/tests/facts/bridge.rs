@@ -406,7 +406,7 @@ fn what_is_missing_is_told_with_the_reason() {
     let coverage = workers.coverage();
     let text = coverage[0].to_string();
     assert!(
-        text.contains("worker_pool.task.poll.duration: needs `Config::with_poll_count_histogram`\n"),
+        text.contains("worker_pool.task.poll.duration: needs `WorkerConfig::with_poll_time_histogram`\n"),
         "{text}"
     );
     assert!(text.contains("worker_pool.worker.poll.mean_duration: exported on request"), "{text}");

@@ -6,7 +6,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use otlp_receiver::{Code, Fault, Receiver, State, lasting_port};
 use tokio::runtime::{Builder, Runtime};
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Batch, Config, Pool};
+use worker_metrics::{Batch, Pool, WorkerConfig};
 use worker_metrics_otel::{Attachment, Compression, Instrumentation};
 use worker_metrics_tokio::TokioRuntime;
 
@@ -30,7 +30,7 @@ impl Observed {
             Wire::with_histograms(&workers, protocol, receiver, temporality, Compression::None, interval);
         workers.register(&wire.meter());
         let runtime = Builder::new_multi_thread().worker_threads(2).name("main").build().unwrap();
-        let config = Config::new().with_poll_count_histogram(Scale::preset());
+        let config = WorkerConfig::new().with_poll_time_histogram(Scale::preset());
         let (pool, mut batches) = Pool::builder("render").workers(1).config(config).build().unwrap();
         let attachments =
             [workers.attach(TokioRuntime::new(runtime.handle())).unwrap(), workers.attach(pool).unwrap()];

@@ -7,7 +7,7 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, Temporality};
 use otlp_receiver::{Fault, Point, Receiver, lasting_port};
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Batch, Config, Namespace, Pool};
+use worker_metrics::{Batch, Namespace, Pool, WorkerConfig};
 use worker_metrics_otel::{Compression, HistogramOptions, Histograms, Instrumentation, Options, Sink};
 
 use crate::wire::{PATIENCE, Protocol, Wire};
@@ -18,8 +18,9 @@ const BOUNDS: [f64; 3] = [0.001, 0.01, 0.1];
 const HOURLY: Duration = Duration::from_secs(3_600);
 
 fn pool(scale: &Scale, workers: usize) -> (Pool, Vec<Batch>) {
-    let config =
-        Config::new().with_poll_count_histogram(scale.clone()).with_schedule_latency_histogram(scale.clone());
+    let config = WorkerConfig::new()
+        .with_poll_time_histogram(scale.clone())
+        .with_schedule_latency_histogram(scale.clone());
     Pool::builder("render").workers(workers).config(config).build().unwrap()
 }
 
@@ -306,7 +307,7 @@ fn if_one_send_fails_the_other_still_goes_and_the_result_says_which() {
 #[test]
 fn a_namespace_of_its_own_names_its_histograms() {
     let rig = Rig::plain(Temporality::Cumulative);
-    let config = Config::new().with_poll_count_histogram(Scale::preset());
+    let config = WorkerConfig::new().with_poll_time_histogram(Scale::preset());
     let namespace = Namespace::new("acme").unwrap();
     let (pool, _batches) =
         Pool::builder("main").namespace(namespace).workers(1).config(config).build().unwrap();
@@ -345,7 +346,7 @@ fn the_polls_of_a_tokio_runtime_arrive_with_an_estimated_sum() {
     }
     let mut counted = vec![0; 23];
     for worker in snapshot.workers() {
-        counted.iter_mut().zip(&worker.poll_count_histogram.buckets).for_each(|(sum, count)| *sum += count);
+        counted.iter_mut().zip(&worker.poll_time_histogram.buckets).for_each(|(sum, count)| *sum += count);
     }
 
     for protocol in [Protocol::Grpc, Protocol::Http] {

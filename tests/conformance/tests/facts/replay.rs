@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use opentelemetry_sdk::metrics::Temporality;
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Batch, Config, Pool};
+use worker_metrics::{Batch, Pool, WorkerConfig};
 use worker_metrics_otel::{Histograms, Instrumentation, Options};
 
 use crate::rig::{Collected, Rig};
@@ -14,7 +14,7 @@ const DURATION: &str = "worker_pool.task.poll.duration";
 const BOUNDS: [f64; 3] = [0.001, 0.01, 0.1];
 
 fn pool(name: &str, workers: usize) -> (Pool, Vec<Batch>) {
-    let config = Config::new().with_poll_count_histogram(Scale::explicit(&BOUNDS).unwrap());
+    let config = WorkerConfig::new().with_poll_time_histogram(Scale::explicit(&BOUNDS).unwrap());
     Pool::builder(name).workers(workers).config(config).build().unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use opentelemetry_sdk::metrics::Temporality;
 use otlp_receiver::{Document, Fault, Metric, Point, Receiver};
-use worker_metrics::{Batch, Config, Pool};
+use worker_metrics::{Batch, Pool, WorkerConfig};
 use worker_metrics_otel::{Attachment, Compression, Detail, Instrumentation, Options, Scalars};
 
 use crate::wire::{Protocol, Wire};
@@ -34,7 +34,7 @@ impl Rig {
     }
 
     fn attach(&self, name: &str, workers: usize) -> (Attachment, Vec<Batch>) {
-        let config = Config::new().with_microstates();
+        let config = WorkerConfig::new().with_microstates();
         let (pool, batches) = Pool::builder(name).workers(workers).config(config).build().unwrap();
         (self.workers.attach(pool).unwrap(), batches)
     }

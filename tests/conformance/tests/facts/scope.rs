@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use opentelemetry_sdk::metrics::Temporality;
 use tokio::runtime::{Builder, Runtime};
-use worker_metrics::{Config, Pool};
+use worker_metrics::{Pool, WorkerConfig};
 use worker_metrics_otel::{Detail, Instrumentation, Options};
 use worker_metrics_tokio::{RuntimeBuilderExt, TokioRuntime};
 
@@ -106,7 +106,7 @@ fn microstates_are_a_series_for_each_worker_and_state() {
         let rig = Rig::cumulative();
         let workers = Instrumentation::new(Options::default().with_worker_detail(detail));
         workers.register(&rig.meter());
-        let config = Config::new().with_microstates();
+        let config = WorkerConfig::new().with_microstates();
         let (pool, _batches) = Pool::builder("render").workers(2).config(config).build().unwrap();
         let _attachment = workers.attach(pool).unwrap();
         rig.collect()

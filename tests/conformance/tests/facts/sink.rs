@@ -10,7 +10,7 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use otlp_receiver::{Code, Fault, Receiver, lasting_port};
 use tokio::runtime::Builder;
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Batch, Config, Pool};
+use worker_metrics::{Batch, Pool, WorkerConfig};
 use worker_metrics_otel::{Attachment, Exporter, Instrumentation, Protocol, Sink};
 
 use crate::wire::PATIENCE;
@@ -32,7 +32,7 @@ impl Histograms {
     fn to(sink: Sink) -> Self {
         let workers = Instrumentation::default();
         let exporter = workers.exporter_with(InMemoryMetricExporter::default(), sink);
-        let config = Config::new().with_poll_count_histogram(Scale::preset());
+        let config = WorkerConfig::new().with_poll_time_histogram(Scale::preset());
         let (pool, mut batches) = Pool::builder("render").workers(1).config(config).build().unwrap();
         let attachment = workers.attach(pool).unwrap();
         Self { exporter, batch: batches.remove(0), recorded: 0, _workers: workers, _attachment: attachment }

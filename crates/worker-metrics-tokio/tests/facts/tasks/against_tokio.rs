@@ -72,13 +72,13 @@ fn both_count_the_same_polls_and_schedulings_within_a_bucket() {
     let polls = (TASKS * (ROUNDS + 1)) as u64;
     // Tokio publishes when its workers park.
     let tokios = |source: &TokioRuntime| {
-        merged(snapshot(source).workers().iter().map(|worker| &worker.poll_count_histogram))
+        merged(snapshot(source).workers().iter().map(|worker| &worker.poll_time_histogram))
     };
     look_until(&source, |_| tokios(&source).count() >= polls);
     let snapshot = snapshot(&source);
     let ours = &snapshot.task_groups()[0];
-    assert_eq!(ours.poll_count_histogram.count(), polls);
-    assert_agreement(&ours.poll_count_histogram, &tokios(&source));
+    assert_eq!(ours.poll_time_histogram.count(), polls);
+    assert_agreement(&ours.poll_time_histogram, &tokios(&source));
     if cfg!(feature = "schedule-latency") {
         let tokios = merged(snapshot.workers().iter().map(|worker| &worker.schedule_latency_histogram));
         assert!(tokios.sum_ns.is_none(), "Tokio's own");

@@ -21,7 +21,7 @@ fn tasks_count_in_their_group_and_in_the_whole() {
     let counts: Vec<_> = snapshot
         .task_groups()
         .iter()
-        .map(|group| (group.poll_count_histogram.count(), group.schedule_latency_histogram.count()))
+        .map(|group| (group.poll_time_histogram.count(), group.schedule_latency_histogram.count()))
         .collect();
     assert_eq!(counts, [(2, 2), (1, 1)]);
     assert_eq!(measured.polls().count(), 4);
@@ -43,10 +43,10 @@ fn what_tokio_keeps_itself_wins_and_groups_are_counted_all_the_same() {
     let snapshot = snapshot(&source);
     let worker = &snapshot.workers()[0];
     // Tokio keeps no sum, and publishes when the worker parks.
-    assert_eq!(worker.poll_count_histogram.sum_ns.is_none(), cfg!(tokio_unstable));
+    assert_eq!(worker.poll_time_histogram.sum_ns.is_none(), cfg!(tokio_unstable));
     let own = cfg!(all(tokio_unstable, feature = "schedule-latency"));
     assert_eq!(worker.schedule_latency_histogram.sum_ns.is_none(), own);
-    assert_eq!(snapshot.task_groups()[0].poll_count_histogram.count(), 2);
+    assert_eq!(snapshot.task_groups()[0].poll_time_histogram.count(), 2);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn an_own_scale_holds_for_all_histograms() {
     let tasks = TaskMetrics::builder().group("db").scale(scale.clone()).build().unwrap();
     let measured = Measured::on(&mut Builder::new_current_thread(), tasks);
     let snapshot = measured.snapshot();
-    assert_eq!(snapshot.workers()[0].poll_count_histogram.scale.as_ref(), Some(&scale));
+    assert_eq!(snapshot.workers()[0].poll_time_histogram.scale.as_ref(), Some(&scale));
     assert_eq!(snapshot.task_groups()[0].schedule_latency_histogram.scale.as_ref(), Some(&scale));
 }
 

@@ -45,7 +45,7 @@ impl Measured {
 
     /// Of all workers.
     pub(crate) fn polls(&self) -> HistogramSnapshot {
-        merged(self.snapshot().workers().iter().map(|worker| &worker.poll_count_histogram))
+        merged(self.snapshot().workers().iter().map(|worker| &worker.poll_time_histogram))
     }
 
     /// Of all workers.

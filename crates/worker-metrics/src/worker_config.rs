@@ -10,19 +10,19 @@ use crate::histogram::Scale;
 /// # Examples
 ///
 /// ```
-/// use worker_metrics::{Config, WorkerMetrics, histogram::Scale};
+/// use worker_metrics::{WorkerConfig, WorkerMetrics, histogram::Scale};
 ///
-/// let config = Config::new().with_poll_count_histogram(Scale::preset());
-/// assert!(WorkerMetrics::from_config(&config).poll_count_histogram().is_some());
+/// let config = WorkerConfig::new().with_poll_time_histogram(Scale::preset());
+/// assert!(WorkerMetrics::from_config(&config).poll_time_histogram().is_some());
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Config {
-    pub(crate) poll_count_histogram: Option<Scale>,
+pub struct WorkerConfig {
+    pub(crate) poll_time_histogram: Option<Scale>,
     pub(crate) schedule_latency_histogram: Option<Scale>,
     pub(crate) microstates: bool,
 }
 
-impl Config {
+impl WorkerConfig {
     /// Counters alone.
     #[must_use]
     pub fn new() -> Self {
@@ -33,8 +33,8 @@ impl Config {
     ///
     /// **Cost**: two clock readings and one bucket for each poll.
     #[must_use]
-    pub fn with_poll_count_histogram(mut self, scale: Scale) -> Self {
-        self.poll_count_histogram = Some(scale);
+    pub fn with_poll_time_histogram(mut self, scale: Scale) -> Self {
+        self.poll_time_histogram = Some(scale);
         self
     }
 
