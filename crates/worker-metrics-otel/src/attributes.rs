@@ -77,6 +77,7 @@ impl Shapes<'_> {
             Level::TaskGroup => {
                 self.identity.task_groups.iter().map(|name| Some(self.task_group(name))).collect()
             }
+            _ => Vec::new(),
         };
         let states: Vec<_> = match shape.state_attribute {
             Some(attribute) => shape.states.iter().map(|state| Some(self.state(attribute, state))).collect(),

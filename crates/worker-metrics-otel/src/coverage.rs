@@ -50,8 +50,9 @@ impl SourceCoverage {
     fn why_missing(&self, row: &Row, beside: bool) -> Option<&'static str> {
         let exported = self.options.exports(row.definition);
         match (row.coverage, row.definition.instrument, row.definition.requirement) {
-            (Coverage::Missing(why), ..) if !self.options.provides(row) => {
-                Some(if row.is_for_watchdog() { "needs `Options::with_watchdog`" } else { why })
+            (Coverage::Missing(why), ..) => Some(why),
+            (Coverage::LeftToWatchdog, ..) if !self.options.provides(row) => {
+                Some("needs `Options::with_watchdog`")
             }
             (_, Instrument::Histogram, _) if !exported => Some("switched off: `Options::with_histograms`"),
             (_, _, Requirement::OptIn) if !exported => {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use worker_metrics::catalogue::{Instrument, Requirement};
-use worker_metrics::{Definition, Row};
+use worker_metrics::{Coverage, Definition, Row};
 
 use crate::histogram::HistogramOptions;
 use crate::watchdog::Watchdog;
@@ -144,13 +144,13 @@ impl Options {
         }
         match definition.requirement {
             Requirement::Recommended => true,
-            Requirement::OptIn => self.opt_in_metrics,
+            _ => self.opt_in_metrics,
         }
     }
 
     /// Whether there is anybody to provide a row: the source, or the watchdog in its place.
     pub(crate) fn provides(&self, row: &Row) -> bool {
-        row.is_covered() || (row.is_for_watchdog() && self.watchdog.is_some())
+        row.is_covered() || (row.coverage == Coverage::LeftToWatchdog && self.watchdog.is_some())
     }
 
     /// Whether the numbers of a metric may go through the exporter instead of the meters.

@@ -45,8 +45,12 @@ pub(crate) fn for_each_number(
         Reading::CountByState(_, counts) => {
             give(counts.iter().map(|count| (count.read)(snapshot).map(Number::Count)), take);
         }
-        Reading::WorkerCount(read) => {
-            let counts = workers.clone().map(read);
+        Reading::WorkerCount(_) | Reading::WorkerValue(_) => {
+            let counts = workers.clone().map(|worker| match reading {
+                Reading::WorkerCount(counter) => worker.count(counter),
+                Reading::WorkerValue(read) => read(worker),
+                _ => None,
+            });
             if per_worker(1) {
                 give(counts.map(|count| count.map(Number::Count)), take);
             } else {
@@ -103,6 +107,7 @@ fn reduce(reduction: Reduction, values: impl Iterator<Item = f64>) -> Option<f64
     (count > 0).then(|| match reduction {
         Reduction::Sum => sum,
         Reduction::Largest => largest,
-        Reduction::Mean => sum / f64::from(count),
+        // The mean, and whatever else may come.
+        _ => sum / f64::from(count),
     })
 }

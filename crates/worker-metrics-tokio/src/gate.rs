@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use worker_metrics::Definition;
+use worker_metrics::Metric;
 
 /// What a metric needs of Tokio before a runtime can provide it.
 ///
@@ -16,7 +16,7 @@ pub struct Gate {
     pub atomics_64: bool,
     /// `--cfg tokio_unstable`.
     pub tokio_unstable: bool,
-    /// A feature of this crate, which passes on Tokio's of the same name.
+    /// A feature of Tokio.
     pub feature: Option<&'static str>,
     /// Something to be called, when the runtime is built or when its source is made.
     pub call: Option<&'static str>,
@@ -26,56 +26,63 @@ pub struct Gate {
     pub multi_thread: bool,
     /// A watchdog of the instrumentation, which counts what Tokio does not.
     pub watchdog: bool,
-    /// It is not Tokio's at all: executors that embed the core have it.
-    pub embedded: bool,
 }
 
+/// The rows of the catalogue that no Tokio runtime has: executors that embed the core have them.
+#[cfg(test)]
+const NOT_OF_TOKIO: [Metric; 1] = [Metric::WorkerMicrostateTime];
+
 impl Gate {
-    /// What a metric needs.
+    /// What a metric needs; `None` for one that no Tokio runtime can have.
     ///
     /// **Source**: the conditions on the methods of `RuntimeMetrics` in Tokio 1.54.
     #[must_use]
-    pub fn of(definition: &Definition) -> Self {
+    pub fn of(metric: Metric) -> Option<Self> {
         let stable = Self { atomics_64: true, ..Self::default() };
         let unstable = Self { tokio_unstable: true, ..stable };
         let histograms = Some("enable_worker_histograms");
         let tasks = Some("TokioRuntime::with_tasks");
-        match definition.suffix {
-            "task.count" | "global_queue.size" => Self::default(),
-            "worker.count" | "worker.time" | "worker.progress.age" | "worker.parks" | "worker.unparks" => {
-                stable
-            }
-            "blocking.thread.count" | "blocking.queue.size" | "worker.local_queue.size" => {
+        Some(match metric {
+            Metric::TaskCount | Metric::GlobalQueueSize => Self::default(),
+            Metric::WorkerCount
+            | Metric::WorkerTime
+            | Metric::WorkerProgressAge
+            | Metric::WorkerParks
+            | Metric::WorkerUnparks => stable,
+            Metric::BlockingThreadCount | Metric::BlockingQueueSize | Metric::WorkerLocalQueueSize => {
                 Self { atomics_64: false, ..unstable }
             }
-            "worker.stolen_tasks"
-            | "worker.steal_operations"
-            | "worker.overflows"
-            | "worker.poll.mean_duration" => Self { multi_thread: true, ..unstable },
-            "io_driver.fd.registered"
-            | "io_driver.fd.deregistered"
-            | "io_driver.fd.count"
-            | "io_driver.ready_events" => Self { feature: Some("net"), ..unstable },
-            "task.poll.duration" => Self { call: histograms, or: tasks, ..unstable },
-            "task.schedule.duration" => {
+            Metric::WorkerNoops
+            | Metric::WorkerPolls
+            | Metric::WorkerLocalSchedules
+            | Metric::TaskSpawned
+            | Metric::TaskRemoteSchedules
+            | Metric::TaskForcedYields => unstable,
+            Metric::WorkerStolenTasks
+            | Metric::WorkerStealOperations
+            | Metric::WorkerOverflows
+            | Metric::WorkerPollMeanDuration => Self { multi_thread: true, ..unstable },
+            Metric::IoDriverFdRegistered
+            | Metric::IoDriverFdDeregistered
+            | Metric::IoDriverFdCount
+            | Metric::IoDriverReadyEvents => Self { feature: Some("net"), ..unstable },
+            Metric::TaskPollDuration => Self { call: histograms, or: tasks, ..unstable },
+            Metric::TaskScheduleDuration => {
                 Self { call: histograms, or: tasks, feature: Some("schedule-latency"), ..unstable }
             }
-            "task.group.poll.duration" | "task.group.schedule.duration" => {
+            Metric::TaskGroupPollDuration | Metric::TaskGroupScheduleDuration => {
                 Self { call: tasks, ..Self::default() }
             }
-            "timer.delay" => Self { call: Some("TokioRuntime::with_canary"), ..Self::default() },
-            "worker.stalls" | "worker.stall.duration" => Self { watchdog: true, ..stable },
-            "worker.microstate.time" => Self { embedded: true, ..Self::default() },
-            _ => unstable,
-        }
+            Metric::TimerDelay => Self { call: Some("TokioRuntime::with_canary"), ..Self::default() },
+            Metric::WorkerStalls | Metric::WorkerStallDuration => Self { watchdog: true, ..stable },
+            // The test below holds that nothing else comes here than what is listed above.
+            _ => return None,
+        })
     }
 }
 
 impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.embedded {
-            return f.write_str("an executor that embeds the core");
-        }
         f.write_str(if self.tokio_unstable { "`--cfg tokio_unstable`" } else { "stable Tokio" })?;
         if let Some(feature) = self.feature {
             write!(f, ", feature `{feature}`")?;
@@ -96,5 +103,17 @@ impl fmt::Display for Gate {
             write!(f, "; or `{or}`")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_has_a_gate_or_is_listed_as_none_of_tokios() {
+        for &metric in Metric::ALL {
+            assert_ne!(Gate::of(metric).is_some(), NOT_OF_TOKIO.contains(&metric), "{metric:?}");
+        }
     }
 }

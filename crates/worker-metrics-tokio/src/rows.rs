@@ -1,15 +1,14 @@
-//! Which rows of the catalogue a runtime covers, and why it lacks the others.
+//! Which rows of the catalogue a runtime has, and what the missing ones need.
 //!
-//! Made once for each source. A row that is missing must name what would bring it back.
+//! Made once for each source. A row that is missing must name what would bring it.
 
-use worker_metrics::catalogue::CATALOGUE;
-use worker_metrics::{Clock, Coverage, Definition, Row};
+use worker_metrics::{Clock, Coverage, Metric, Row};
 
 use crate::gate::Gate;
 use crate::stable;
 use crate::unstable::{self, Histograms};
 
-/// What of a source decides on its coverage.
+/// The properties of a source that decide on its coverage.
 #[derive(Debug)]
 pub(crate) struct Provided<'a> {
     pub(crate) multi_thread: bool,
@@ -22,61 +21,54 @@ pub(crate) struct Provided<'a> {
 }
 
 pub(crate) fn rows(provided: &Provided<'_>) -> Vec<Row> {
-    CATALOGUE
-        .iter()
-        .map(|definition| {
-            let missing = missing(definition, provided);
-            Row { definition, coverage: missing.map_or(Coverage::Covered, Coverage::Missing) }
-        })
-        .collect()
+    let row = |&metric| Some(Row::new(metric, coverage(metric, provided)?));
+    Metric::ALL.iter().filter_map(row).collect()
 }
 
-fn missing(definition: &Definition, provided: &Provided<'_>) -> Option<&'static str> {
-    match definition.suffix {
-        "task.poll.duration" | "task.schedule.duration" if provided.task_groups.is_some() => None,
-        "task.group.poll.duration" | "task.group.schedule.duration" => match provided.task_groups {
-            Some(0) => Some("needs a group: `TaskMetrics::builder().group(…)`"),
-            Some(_) => None,
-            None => Some("needs task groups: `TokioRuntime::with_tasks`"),
-        },
-        "timer.delay" => (!provided.canary).then_some("needs `TokioRuntime::with_canary`"),
-        "worker.progress.age" | "worker.stalls" | "worker.stall.duration" if provided.intermittent => {
-            Some("declared `TokioRuntime::intermittent`: a pause looks like a stall")
-        }
-        _ => missing_of_tokio(definition, provided),
-    }
-}
-
-/// Of what Tokio itself has to provide.
-fn missing_of_tokio(definition: &Definition, provided: &Provided<'_>) -> Option<&'static str> {
-    let gate = Gate::of(definition);
-    let suffix = definition.suffix;
-    if gate.embedded {
-        return Some("Tokio does not tell it: an executor that embeds the core does");
-    }
-    if gate.atomics_64 && !stable::COUNTERS {
-        return Some("Tokio counts it only on targets with 64-bit atomics");
-    }
-    let timed = gate.watchdog || matches!(suffix, "worker.count" | "worker.time" | "worker.progress.age");
-    if timed && !Clock::AVAILABLE {
-        return Some("this target has no clock");
-    }
-    if gate.watchdog {
-        return Some(Coverage::FOR_WATCHDOG);
-    }
+/// `None` for what this kind of runtime can never have.
+fn coverage(metric: Metric, provided: &Provided<'_>) -> Option<Coverage> {
+    let gate = Gate::of(metric)?;
     if gate.multi_thread && !provided.multi_thread {
-        return Some(
-            "a current-thread runtime does not have it: nobody to steal from, no bounded queue, no mean poll time",
-        );
+        return None;
+    }
+    Some(match missing(metric, gate, provided) {
+        Some(remedy) => Coverage::Missing(remedy),
+        None if gate.watchdog => Coverage::LeftToWatchdog,
+        None => Coverage::Covered,
+    })
+}
+
+fn missing(metric: Metric, gate: Gate, provided: &Provided<'_>) -> Option<&'static str> {
+    match metric {
+        Metric::TaskPollDuration | Metric::TaskScheduleDuration if provided.task_groups.is_some() => None,
+        Metric::TaskGroupPollDuration | Metric::TaskGroupScheduleDuration => match provided.task_groups {
+            Some(0) => Some("needs a group: `TaskMetricsBuilder::group`"),
+            Some(_) => None,
+            None => Some("needs `TokioRuntime::with_tasks`"),
+        },
+        Metric::TimerDelay => (!provided.canary).then_some("needs `TokioRuntime::with_canary`"),
+        Metric::WorkerProgressAge | Metric::WorkerStalls | Metric::WorkerStallDuration
+            if provided.intermittent =>
+        {
+            Some("needs a runtime that is not declared `TokioRuntime::intermittent`")
+        }
+        _ => missing_of_tokio(metric, gate, provided),
+    }
+}
+
+/// What Tokio itself lacks.
+fn missing_of_tokio(metric: Metric, gate: Gate, provided: &Provided<'_>) -> Option<&'static str> {
+    if gate.atomics_64 && !stable::COUNTERS {
+        return Some("needs a target with 64-bit atomics");
+    }
+    let timed = matches!(metric, Metric::WorkerCount | Metric::WorkerTime | Metric::WorkerProgressAge);
+    if (gate.watchdog || timed) && !Clock::AVAILABLE {
+        return Some("needs a target with a clock");
     }
     if gate.tokio_unstable && !unstable::ENABLED {
-        return Some(if gate.or.is_some() {
-            "needs `TokioRuntime::with_tasks`; or, of all tasks, `--cfg tokio_unstable` in RUSTFLAGS or in build.rustflags of \
-             .cargo/config.toml (which RUSTFLAGS in the environment replaces) and \
-             `RuntimeBuilderExt::enable_worker_histograms`"
-        } else {
-            "needs `--cfg tokio_unstable` in RUSTFLAGS, or in build.rustflags of .cargo/config.toml (which RUSTFLAGS in the \
-             environment replaces)"
+        return Some(match gate.or {
+            Some(_) => "needs `TokioRuntime::with_tasks`",
+            None => "needs `--cfg tokio_unstable` in RUSTFLAGS or .cargo/config.toml",
         });
     }
     match gate.feature {
@@ -88,12 +80,10 @@ fn missing_of_tokio(definition: &Definition, provided: &Provided<'_>) -> Option<
         }
         _ => {}
     }
-    let kept = match suffix {
-        "task.poll.duration" => provided.histograms.poll_time.is_some(),
-        "task.schedule.duration" => provided.histograms.schedule_latency.is_some(),
+    let kept = match metric {
+        Metric::TaskPollDuration => provided.histograms.poll_time.is_some(),
+        Metric::TaskScheduleDuration => provided.histograms.schedule_latency.is_some(),
         _ => true,
     };
-    (!kept).then_some(
-        "needs `RuntimeBuilderExt::enable_worker_histograms` when the runtime is built, or `TokioRuntime::with_tasks`",
-    )
+    (!kept).then_some("needs `RuntimeBuilderExt::enable_worker_histograms`")
 }

@@ -8,7 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor, RuntimeMetrics};
-use worker_metrics::{Clock, Identity, Namespace, Pool, Row, Snapshot, Source, WorkerInfo, WorkerState};
+use worker_metrics::{
+    Clock, Counter, Identity, Namespace, Pool, Row, Snapshot, Source, WorkerInfo, WorkerState,
+};
 
 use crate::canary::{Canary, CanaryError};
 use crate::driving::Driving;
@@ -85,15 +87,12 @@ impl TokioRuntime {
         let multi_thread = handle.runtime_flavor() == RuntimeFlavor::MultiThread;
         let driving = if multi_thread { Driving::OwnThreads } else { driving };
         let histograms = Histograms::of(&metrics);
+        let mut identity = Identity::new(Namespace::TOKIO, handle.id().to_string())
+            .with_flavor(if multi_thread { "multi_thread" } else { "current_thread" })
+            .with_workers(metrics.num_workers());
+        identity.name = handle.name().map(str::to_owned);
         let runtime = Self {
-            identity: Identity {
-                namespace: Namespace::TOKIO,
-                id: handle.id().to_string(),
-                name: handle.name().map(str::to_owned),
-                flavor: Some(if multi_thread { "multi_thread" } else { "current_thread" }),
-                workers: metrics.num_workers(),
-                task_groups: Vec::new(),
-            },
+            identity,
             rows: Vec::new(),
             handle: handle.clone(),
             multi_thread,
@@ -210,7 +209,7 @@ impl TokioRuntime {
                 });
                 into.busy_duration = Some(reading.busy_duration);
                 into.progress_age = (self.driving != Driving::Intermittent).then_some(reading.age);
-                into.park_count = Some(look.park_count);
+                into.set_count(Counter::Parks, look.park_count);
                 into.unpark_count = Some(look.unpark_count());
             }
             unstable::read_worker(&self.metrics, worker, self.multi_thread, into);

@@ -25,8 +25,8 @@ pub(crate) struct Histograms {
 mod filling {
     use tokio::runtime::HistogramConfiguration;
     use tokio::runtime::LogHistogram;
-    use worker_metrics::WorkerSnapshot;
     use worker_metrics::histogram::HistogramSnapshot;
+    use worker_metrics::{Counter, WorkerSnapshot};
 
     use super::*;
 
@@ -86,15 +86,15 @@ mod filling {
         into.local_queue_depth = Some(metrics.worker_local_queue_depth(worker) as u64);
         #[cfg(target_has_atomic = "64")]
         {
-            into.noop_count = Some(metrics.worker_noop_count(worker));
-            into.poll_count = Some(metrics.worker_poll_count(worker));
-            into.local_schedule_count = Some(metrics.worker_local_schedule_count(worker));
+            into.set_count(Counter::Noops, metrics.worker_noop_count(worker));
+            into.set_count(Counter::Polls, metrics.worker_poll_count(worker));
+            into.set_count(Counter::LocalSchedules, metrics.worker_local_schedule_count(worker));
             if multi_thread {
-                into.steal_count = Some(metrics.worker_steal_count(worker));
-                into.steal_operations = Some(metrics.worker_steal_operations(worker));
-                into.overflow_count = Some(metrics.worker_overflow_count(worker));
+                into.set_count(Counter::Steals, metrics.worker_steal_count(worker));
+                into.set_count(Counter::StealOperations, metrics.worker_steal_operations(worker));
+                into.set_count(Counter::Overflows, metrics.worker_overflow_count(worker));
                 // Tokio starts the average at a guess: it means something once a task was polled.
-                let polled = into.poll_count != Some(0);
+                let polled = into.count(Counter::Polls) != Some(0);
                 into.mean_poll_time = polled.then(|| metrics.worker_mean_poll_time(worker));
             }
         }

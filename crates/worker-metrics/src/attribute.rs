@@ -4,6 +4,7 @@
 
 /// An attribute of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Attribute {
     /// Name of the runtime or pool.
     Name,

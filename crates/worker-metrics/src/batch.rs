@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
 
 use crate::clock::{Clock, saturating_ns};
+use crate::counter::Counter;
 use crate::histogram::LocalHistogram;
 use crate::mean;
 use crate::microstate::{LocalMicrostates, Microstate};
@@ -52,15 +53,9 @@ pub struct Batch {
     clock: Clock,
     /// When it parked or unparked last.
     turned_at_ns: u64,
-    park_count: u64,
     park_unpark_count: u64,
-    noop_count: u64,
-    steal_count: u64,
-    steal_operations: u64,
-    poll_count: u64,
-    local_schedule_count: u64,
-    overflow_count: u64,
-    poll_count_on_last_park: u64,
+    counts: [u64; Counter::COUNT],
+    polls_on_last_park: u64,
     idle_duration_total_ns: u64,
     poll_started_at_ns: u64,
     poll_time_histogram: Option<LocalHistogram>,
@@ -82,15 +77,9 @@ impl Batch {
         let mut batch = Self {
             clock: metrics.clock(),
             turned_at_ns: now_ns,
-            park_count: 0,
             park_unpark_count: 0,
-            noop_count: 0,
-            steal_count: 0,
-            steal_operations: 0,
-            poll_count: 0,
-            local_schedule_count: 0,
-            overflow_count: 0,
-            poll_count_on_last_park: 0,
+            counts: [0; Counter::COUNT],
+            polls_on_last_park: 0,
             idle_duration_total_ns: now_ns,
             poll_started_at_ns: now_ns,
             poll_time_histogram: metrics.poll_time_histogram().map(|to| LocalHistogram::new(to.scale())),
@@ -98,8 +87,7 @@ impl Batch {
                 .schedule_latency_histogram()
                 .map(|to| LocalHistogram::new(to.scale())),
             microstates: metrics
-                .microstates
-                .as_deref()
+                .microstates()
                 .map(|to| LocalMicrostates::new(Microstate::Scheduling, now_ns, to)),
             metrics: Arc::new(metrics),
         };
@@ -135,12 +123,13 @@ impl Batch {
             return;
         }
         self.turned_at_ns = now_ns.max(self.turned_at_ns).max(self.published_until_ns());
-        self.park_count += 1;
+        self.count(Counter::Parks);
         self.park_unpark_count += 1;
-        if self.poll_count_on_last_park == self.poll_count {
-            self.noop_count += 1;
+        let polls = self.counts[Counter::Polls.index()];
+        if self.polls_on_last_park == polls {
+            self.count(Counter::Noops);
         }
-        self.poll_count_on_last_park = self.poll_count;
+        self.polls_on_last_park = polls;
         self.enter_at(Microstate::Parked, now_ns);
     }
 
@@ -171,14 +160,14 @@ impl Batch {
         if self.times_polls() {
             self.start_poll_at(self.clock.now_ns());
         } else {
-            self.poll_count += 1;
+            self.count(Counter::Polls);
         }
     }
 
     /// [`start_poll`](Self::start_poll) at a given time.
     #[inline]
     pub fn start_poll_at(&mut self, now_ns: u64) {
-        self.poll_count += 1;
+        self.count(Counter::Polls);
         self.poll_started_at_ns = now_ns;
         self.enter_at(Microstate::Polling, now_ns);
     }
@@ -224,7 +213,7 @@ impl Batch {
     /// [`enter`](Self::enter) at a given time.
     #[inline]
     pub fn enter_at(&mut self, state: Microstate, now_ns: u64) {
-        if let (Some(from), Some(to)) = (&mut self.microstates, &self.metrics.microstates) {
+        if let (Some(from), Some(to)) = (&mut self.microstates, self.metrics.microstates()) {
             from.enter(state, now_ns, to);
         }
     }
@@ -242,20 +231,26 @@ impl Batch {
     /// The worker stole `tasks` tasks in one operation.
     #[inline]
     pub fn stole(&mut self, tasks: u64) {
-        self.steal_count = self.steal_count.wrapping_add(tasks);
-        self.steal_operations += 1;
+        let stolen = &mut self.counts[Counter::Steals.index()];
+        *stolen = stolen.wrapping_add(tasks);
+        self.count(Counter::StealOperations);
     }
 
     /// The worker scheduled a task onto its own queue.
     #[inline]
     pub fn scheduled_locally(&mut self) {
-        self.local_schedule_count += 1;
+        self.count(Counter::LocalSchedules);
     }
 
     /// The worker's own queue was full, and tasks went to the global one.
     #[inline]
     pub fn overflowed(&mut self) {
-        self.overflow_count += 1;
+        self.count(Counter::Overflows);
+    }
+
+    #[inline]
+    fn count(&mut self, counter: Counter) {
+        self.counts[counter.index()] += 1;
     }
 
     /// Publishes the totals.
@@ -277,16 +272,12 @@ impl Batch {
         let to = &*self.metrics;
         let until_ns = if self.is_running() { now_ns } else { self.turned_at_ns };
         let busy_ns = until_ns.saturating_sub(self.published_until_ns());
-        let polls = self.poll_count.wrapping_sub(to.poll_count.load(Relaxed));
+        let polls = self.counts[Counter::Polls.index()].wrapping_sub(to.count(Counter::Polls));
 
         to.busy_duration_total.store(to.busy_duration_total.load(Relaxed) + busy_ns, Relaxed);
-        to.park_count.store(self.park_count, Relaxed);
-        to.noop_count.store(self.noop_count, Relaxed);
-        to.steal_count.store(self.steal_count, Relaxed);
-        to.steal_operations.store(self.steal_operations, Relaxed);
-        to.poll_count.store(self.poll_count, Relaxed);
-        to.local_schedule_count.store(self.local_schedule_count, Relaxed);
-        to.overflow_count.store(self.overflow_count, Relaxed);
+        for (to, &count) in to.counts.iter().zip(&self.counts) {
+            to.store(count, Relaxed);
+        }
         to.idle_duration_total.store(self.idle_duration_total_ns, Relaxed);
         to.submitted_at.store(now_ns, Relaxed);
         // After the two above: whoever sees the unpark must not reckon with the times of before the park.
@@ -311,10 +302,10 @@ impl Batch {
     #[inline]
     fn submit_histograms(&self) {
         let to = &*self.metrics;
-        if let (Some(from), Some(to)) = (&self.poll_time_histogram, &to.poll_time_histogram) {
+        if let (Some(from), Some(to)) = (&self.poll_time_histogram, to.poll_time_histogram()) {
             from.submit(to);
         }
-        if let (Some(from), Some(to)) = (&self.schedule_latency_histogram, &to.schedule_latency_histogram) {
+        if let (Some(from), Some(to)) = (&self.schedule_latency_histogram, to.schedule_latency_histogram()) {
             from.submit(to);
         }
     }
@@ -335,7 +326,7 @@ impl Drop for Batch {
     fn drop(&mut self) {
         let now_ns = self.clock.now_ns();
         self.submit_at(now_ns);
-        if let (Some(from), Some(to)) = (&mut self.microstates, &self.metrics.microstates) {
+        if let (Some(from), Some(to)) = (&mut self.microstates, self.metrics.microstates()) {
             from.leave(now_ns, to);
         }
         self.metrics.submitted_at.store(STOPPED, Relaxed);

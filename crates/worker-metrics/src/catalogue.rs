@@ -1,20 +1,24 @@
 //! The catalogue: every metric that there is, once.
 //!
-//! Instruments, OTLP metrics, `docs/metrics.md` and the registry in `registry/` are made from it or tested equal to it. A name
-//! stands here and nowhere else.
+//! Instruments, OTLP metrics, `docs/metrics.md` and the registry in `registry/` are made from it or
+//! tested equal to it. A name stands here and nowhere else; code tells the rows apart by [`Metric`].
 
 use std::time::Duration;
 
 use crate::attribute::Attribute;
+use crate::counter::Counter;
 use crate::histogram::HistogramSnapshot;
 use crate::microstate::{Microstate, MicrostateTimes};
 use crate::snapshot::{Snapshot, TaskGroupSnapshot, WorkerSnapshot, WorkerState};
 
-/// One metric: what it is called below its namespace, what it means, and how it is read from a [`Snapshot`].
+/// One metric: its name below the namespace, its meaning, and how it is read from a [`Snapshot`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Definition {
-    /// The name below the namespace, such as `worker.parks`. [`Namespace::metric`](crate::Namespace::metric) makes it whole.
+    /// Which metric it is.
+    pub metric: Metric,
+    /// The name below the namespace, such as `worker.parks`.
+    /// [`Namespace::metric`](crate::Namespace::metric) makes it whole.
     pub suffix: &'static str,
     /// The kind of instrument.
     pub instrument: Instrument,
@@ -30,6 +34,7 @@ pub struct Definition {
 
 /// The kind of an instrument, as OpenTelemetry has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Instrument {
     /// A monotonic sum.
     Counter,
@@ -43,6 +48,7 @@ pub enum Instrument {
 
 /// Whether a metric is exported without being asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Requirement {
     /// It is.
     Recommended,
@@ -52,6 +58,7 @@ pub enum Requirement {
 
 /// What a metric speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Level {
     /// The runtime or pool as a whole.
     Runtime,
@@ -63,6 +70,7 @@ pub enum Level {
 
 /// How the workers of one runtime become one value, where the level of detail wants one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reduction {
     /// Their sum.
     Sum,
@@ -80,8 +88,10 @@ pub enum Reading {
     Count(fn(&Snapshot) -> Option<u64>),
     /// A count of the runtime for each value of an attribute.
     CountByState(Attribute, &'static [StateCount]),
-    /// A count of each worker; reduced to their sum.
-    WorkerCount(fn(&WorkerSnapshot) -> Option<u64>),
+    /// A counter of each worker; reduced to their sum.
+    WorkerCount(Counter),
+    /// A whole number of each worker that its batch does not count; reduced to their sum.
+    WorkerValue(fn(&WorkerSnapshot) -> Option<u64>),
     /// A time of each worker.
     WorkerTime {
         /// The time.
@@ -103,6 +113,7 @@ pub enum Reading {
 
 /// One value of the attribute of [`Reading::CountByState`], and how its count is read.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct StateCount {
     /// The value of the attribute.
     pub state: &'static str,
@@ -117,6 +128,7 @@ impl Definition {
         match self.reading {
             Reading::Count(_) | Reading::CountByState(..) | Reading::Histogram(_) => Level::Runtime,
             Reading::WorkerCount(_)
+            | Reading::WorkerValue(_)
             | Reading::WorkerTime { .. }
             | Reading::WorkerTimeByMicrostate(_)
             | Reading::WorkerHistogram(_) => Level::Worker,
@@ -153,262 +165,225 @@ impl Definition {
     }
 }
 
-const fn count(
-    suffix: &'static str,
-    instrument: Instrument,
-    unit: &'static str,
-    description: &'static str,
-    read: fn(&Snapshot) -> Option<u64>,
-) -> Definition {
-    let reading = Reading::Count(read);
-    Definition { suffix, instrument, unit, description, requirement: Requirement::Recommended, reading }
+/// The catalogue and the enum of its rows, from one list: a row is written once.
+///
+/// The rows in the middle are the counters of a [`Batch`](crate::Batch), each with its [`Counter`].
+macro_rules! catalogue {
+    (
+        rows {
+            $($row:ident = $suffix:literal, $instrument:ident $unit:literal, $description:literal,
+                $requirement:ident, $reading:expr;)+
+        }
+        counters of a batch {
+            $($counted:ident = $counted_suffix:literal, $counted_unit:literal,
+                $counted_description:literal, $counter:ident;)+
+        }
+        rows {
+            $($late:ident = $late_suffix:literal, $late_instrument:ident $late_unit:literal,
+                $late_description:literal, $late_requirement:ident, $late_reading:expr;)+
+        }
+    ) => {
+        /// A metric: one row of the catalogue, known by its name in the type system.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use worker_metrics::{Metric, Namespace};
+        ///
+        /// let parks = Metric::WorkerParks.definition();
+        /// assert_eq!(Namespace::TOKIO.metric(parks), "tokio.worker.parks");
+        /// assert_eq!(parks.unit, "{park}");
+        /// ```
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Metric {
+            $(#[doc = concat!("`", $suffix, "`: ", $description)] $row,)+
+            $(#[doc = concat!("`", $counted_suffix, "`: ", $counted_description)] $counted,)+
+            $(#[doc = concat!("`", $late_suffix, "`: ", $late_description)] $late,)+
+        }
+
+        impl Metric {
+            /// Every metric, in the order of the [`CATALOGUE`].
+            pub const ALL: &'static [Self] =
+                &[$(Self::$row,)+ $(Self::$counted,)+ $(Self::$late,)+];
+        }
+
+        /// Every metric, in the order in which a reader wants to see them: is it healthy, what
+        /// waits, what happened, how long.
+        pub static CATALOGUE: &[Definition] = &[
+            $(Definition {
+                metric: Metric::$row,
+                suffix: $suffix,
+                instrument: Instrument::$instrument,
+                unit: $unit,
+                description: $description,
+                requirement: Requirement::$requirement,
+                reading: $reading,
+            },)+
+            $(Definition {
+                metric: Metric::$counted,
+                suffix: $counted_suffix,
+                instrument: Instrument::Counter,
+                unit: $counted_unit,
+                description: $counted_description,
+                requirement: Requirement::Recommended,
+                reading: Reading::WorkerCount(Counter::$counter),
+            },)+
+            $(Definition {
+                metric: Metric::$late,
+                suffix: $late_suffix,
+                instrument: Instrument::$late_instrument,
+                unit: $late_unit,
+                description: $late_description,
+                requirement: Requirement::$late_requirement,
+                reading: $late_reading,
+            },)+
+        ];
+
+        /// The pattern of every counter of a batch, for a match that shall be exhaustive without
+        /// naming them.
+        macro_rules! counter_of_a_batch {
+            () => { $(Metric::$counted)|+ };
+        }
+    };
 }
 
-const fn worker_count(
-    suffix: &'static str,
-    instrument: Instrument,
-    unit: &'static str,
-    description: &'static str,
-    read: fn(&WorkerSnapshot) -> Option<u64>,
-) -> Definition {
-    let reading = Reading::WorkerCount(read);
-    Definition { suffix, instrument, unit, description, requirement: Requirement::Recommended, reading }
-}
-
-const fn histogram(suffix: &'static str, description: &'static str, reading: Reading) -> Definition {
-    let requirement = Requirement::Recommended;
-    Definition { suffix, instrument: Instrument::Histogram, unit: "s", description, requirement, reading }
-}
-
-use Instrument::{Counter, Gauge, UpDownCounter};
-
-/// Every metric, in the order in which a reader wants to see them: is it healthy, what waits, what happened, how long.
-pub static CATALOGUE: &[Definition] = &[
-    Definition {
-        suffix: "worker.count",
-        instrument: UpDownCounter,
-        unit: "{worker}",
-        description: "Number of worker threads of the runtime.",
-        requirement: Requirement::Recommended,
-        reading: Reading::CountByState(
-            Attribute::WorkerState,
-            &[
+catalogue! {
+    rows {
+        WorkerCount = "worker.count", UpDownCounter "{worker}",
+            "Number of worker threads of the runtime.", Recommended,
+            Reading::CountByState(Attribute::WorkerState, &[
                 StateCount { state: BUSY, read: |snapshot| snapshot.workers_in(WorkerState::Busy) },
                 StateCount { state: "idle", read: |snapshot| snapshot.workers_in(WorkerState::Idle) },
                 StateCount { state: "stalled", read: |snapshot| snapshot.workers_in(WorkerState::Stalled) },
-            ],
-        ),
-    },
-    Definition {
-        suffix: "worker.time",
-        instrument: Counter,
-        unit: "s",
-        description: "Cumulative time the worker has been in each state.",
-        requirement: Requirement::Recommended,
-        reading: Reading::WorkerTime {
-            read: |worker| worker.busy_duration,
-            reduction: Reduction::Sum,
-            state: Some(BUSY),
-        },
-    },
-    Definition {
-        suffix: "worker.progress.age",
-        instrument: Gauge,
-        unit: "s",
-        description: "Time for which an unparked worker has published no progress.",
-        requirement: Requirement::Recommended,
-        reading: Reading::WorkerTime {
-            read: |worker| worker.progress_age,
-            reduction: Reduction::Largest,
-            state: None,
-        },
-    },
-    worker_count("worker.stalls", Counter, "{stall}", "Number of times the worker stalled.", |worker| {
-        worker.stall_count
-    }),
-    histogram(
-        "worker.stall.duration",
-        "Duration of stalls of the worker that have ended.",
-        Reading::WorkerHistogram(|worker| &worker.stall_duration_histogram),
-    ),
-    histogram(
-        "timer.delay",
-        "Time by which a timer on the runtime was late.",
-        Reading::Histogram(|snapshot| &snapshot.timer_delay_histogram),
-    ),
-    Definition {
-        suffix: "worker.microstate.time",
-        instrument: Counter,
-        unit: "s",
-        description: "Cumulative time the worker has spent on each kind of work, and parked.",
-        requirement: Requirement::Recommended,
-        reading: Reading::WorkerTimeByMicrostate(|worker| worker.microstates),
-    },
-    count("task.count", UpDownCounter, "{task}", "Number of live tasks.", |snapshot| {
-        snapshot.alive_task_count
-    }),
-    count(
-        "global_queue.size",
-        UpDownCounter,
-        "{task}",
-        "Number of tasks in the global queue of the runtime.",
-        |snapshot| snapshot.global_queue_depth,
-    ),
-    worker_count(
-        "worker.local_queue.size",
-        UpDownCounter,
-        "{task}",
-        "Number of tasks in the local queue of the worker.",
-        |worker| worker.local_queue_depth,
-    ),
-    Definition {
-        suffix: "blocking.thread.count",
-        instrument: UpDownCounter,
-        unit: "{thread}",
-        description: "Number of threads in the blocking thread pool.",
-        requirement: Requirement::Recommended,
-        reading: Reading::CountByState(
-            Attribute::BlockingThreadState,
-            &[
+            ]);
+        WorkerTime = "worker.time", Counter "s",
+            "Cumulative time the worker has been in each state.", Recommended,
+            Reading::WorkerTime {
+                read: |worker| worker.busy_duration,
+                reduction: Reduction::Sum,
+                state: Some(BUSY),
+            };
+        WorkerProgressAge = "worker.progress.age", Gauge "s",
+            "Time for which an unparked worker has published no progress.", Recommended,
+            Reading::WorkerTime {
+                read: |worker| worker.progress_age,
+                reduction: Reduction::Largest,
+                state: None,
+            };
+        WorkerStalls = "worker.stalls", Counter "{stall}",
+            "Number of times the worker stalled.", Recommended,
+            Reading::WorkerValue(|worker| worker.stall_count);
+        WorkerStallDuration = "worker.stall.duration", Histogram "s",
+            "Duration of stalls of the worker that have ended.", Recommended,
+            Reading::WorkerHistogram(|worker| &worker.stall_duration_histogram);
+        TimerDelay = "timer.delay", Histogram "s",
+            "Time by which a timer on the runtime was late.", Recommended,
+            Reading::Histogram(|snapshot| &snapshot.timer_delay_histogram);
+        WorkerMicrostateTime = "worker.microstate.time", Counter "s",
+            "Cumulative time the worker has spent on each kind of work, and parked.", Recommended,
+            Reading::WorkerTimeByMicrostate(|worker| worker.microstates);
+        TaskCount = "task.count", UpDownCounter "{task}",
+            "Number of live tasks.", Recommended,
+            Reading::Count(|snapshot| snapshot.alive_task_count);
+        GlobalQueueSize = "global_queue.size", UpDownCounter "{task}",
+            "Number of tasks in the global queue of the runtime.", Recommended,
+            Reading::Count(|snapshot| snapshot.global_queue_depth);
+        WorkerLocalQueueSize = "worker.local_queue.size", UpDownCounter "{task}",
+            "Number of tasks in the local queue of the worker.", Recommended,
+            Reading::WorkerValue(|worker| worker.local_queue_depth);
+        BlockingThreadCount = "blocking.thread.count", UpDownCounter "{thread}",
+            "Number of threads in the blocking thread pool.", Recommended,
+            Reading::CountByState(Attribute::BlockingThreadState, &[
                 StateCount { state: "active", read: active_blocking_threads },
                 StateCount { state: "idle", read: |snapshot| snapshot.idle_blocking_thread_count },
-            ],
-        ),
-    },
-    count(
-        "blocking.queue.size",
-        UpDownCounter,
-        "{task}",
-        "Number of tasks waiting for a thread of the blocking thread pool.",
-        |snapshot| snapshot.blocking_queue_depth,
-    ),
-    worker_count("worker.parks", Counter, "{park}", "Number of times the worker parked.", |worker| {
-        worker.park_count
-    }),
-    worker_count(
-        "worker.unparks",
-        Counter,
-        "{unpark}",
-        "Number of times the worker was unparked.",
-        |worker| worker.unpark_count,
-    ),
-    worker_count(
-        "worker.noops",
-        Counter,
-        "{noop}",
-        "Number of times the worker unparked and parked again without polling a task.",
-        |worker| worker.noop_count,
-    ),
-    worker_count("worker.polls", Counter, "{poll}", "Number of task polls made by the worker.", |worker| {
-        worker.poll_count
-    }),
-    Definition {
-        suffix: "worker.poll.mean_duration",
-        instrument: Gauge,
-        unit: "s",
-        description: "Exponentially weighted moving average of the task poll time of the worker.",
-        requirement: Requirement::OptIn,
-        reading: Reading::WorkerTime {
-            read: |worker| worker.mean_poll_time,
-            reduction: Reduction::Mean,
-            state: None,
-        },
-    },
-    worker_count(
-        "worker.stolen_tasks",
-        Counter,
-        "{task}",
-        "Number of tasks the worker stole from other workers.",
-        |worker| worker.steal_count,
-    ),
-    worker_count(
-        "worker.steal_operations",
-        Counter,
-        "{operation}",
-        "Number of times the worker stole tasks from other workers.",
-        |worker| worker.steal_operations,
-    ),
-    worker_count(
-        "worker.local_schedules",
-        Counter,
-        "{schedule}",
-        "Number of tasks scheduled on the local queue of the worker from within the runtime.",
-        |worker| worker.local_schedule_count,
-    ),
-    worker_count(
-        "worker.overflows",
-        Counter,
-        "{overflow}",
-        "Number of times the local queue of the worker overflowed into the global queue.",
-        |worker| worker.overflow_count,
-    ),
-    count("task.spawned", Counter, "{task}", "Number of tasks spawned.", |snapshot| {
-        snapshot.spawned_task_count
-    }),
-    count(
-        "task.remote_schedules",
-        Counter,
-        "{schedule}",
-        "Number of tasks scheduled from outside the runtime.",
-        |snapshot| snapshot.remote_schedule_count,
-    ),
-    count(
-        "task.forced_yields",
-        Counter,
-        "{yield}",
-        "Number of times tasks were forced to yield after exhausting their budget.",
-        |snapshot| snapshot.forced_yield_count,
-    ),
-    histogram(
-        "task.poll.duration",
-        "Duration of task polls.",
-        Reading::WorkerHistogram(|worker| &worker.poll_time_histogram),
-    ),
-    histogram(
-        "task.schedule.duration",
-        "Time tasks have spent scheduled before being polled.",
-        Reading::WorkerHistogram(|worker| &worker.schedule_latency_histogram),
-    ),
-    histogram(
-        "task.group.poll.duration",
-        "Duration of polls of the tasks of a group.",
-        Reading::TaskGroupHistogram(|group| &group.poll_time_histogram),
-    ),
-    histogram(
-        "task.group.schedule.duration",
-        "Time tasks of a group have spent scheduled before being polled.",
-        Reading::TaskGroupHistogram(|group| &group.schedule_latency_histogram),
-    ),
-    count(
-        "io_driver.fd.registered",
-        Counter,
-        "{file_descriptor}",
-        "Number of file descriptors registered with the I/O driver.",
-        |snapshot| snapshot.io_driver_fd_registered_count,
-    ),
-    count(
-        "io_driver.fd.deregistered",
-        Counter,
-        "{file_descriptor}",
-        "Number of file descriptors deregistered from the I/O driver.",
-        |snapshot| snapshot.io_driver_fd_deregistered_count,
-    ),
-    Definition {
-        suffix: "io_driver.fd.count",
-        instrument: UpDownCounter,
-        unit: "{file_descriptor}",
-        description: "Number of file descriptors currently registered with the I/O driver.",
-        requirement: Requirement::OptIn,
-        reading: Reading::Count(registered_fds),
-    },
-    count(
-        "io_driver.ready_events",
-        Counter,
-        "{event}",
-        "Number of ready events processed by the I/O driver.",
-        |snapshot| snapshot.io_driver_ready_count,
-    ),
-];
+            ]);
+        BlockingQueueSize = "blocking.queue.size", UpDownCounter "{task}",
+            "Number of tasks waiting for a thread of the blocking thread pool.", Recommended,
+            Reading::Count(|snapshot| snapshot.blocking_queue_depth);
+        WorkerUnparks = "worker.unparks", Counter "{unpark}",
+            "Number of times the worker was unparked.", Recommended,
+            Reading::WorkerValue(|worker| worker.unpark_count);
+    }
+    counters of a batch {
+        WorkerParks = "worker.parks", "{park}",
+            "Number of times the worker parked.", Parks;
+        WorkerNoops = "worker.noops", "{noop}",
+            "Number of times the worker unparked and parked again without polling a task.", Noops;
+        WorkerPolls = "worker.polls", "{poll}",
+            "Number of task polls made by the worker.", Polls;
+        WorkerStolenTasks = "worker.stolen_tasks", "{task}",
+            "Number of tasks the worker stole from other workers.", Steals;
+        WorkerStealOperations = "worker.steal_operations", "{operation}",
+            "Number of times the worker stole tasks from other workers.", StealOperations;
+        WorkerLocalSchedules = "worker.local_schedules", "{schedule}",
+            "Number of tasks scheduled on the local queue of the worker from within the runtime.",
+            LocalSchedules;
+        WorkerOverflows = "worker.overflows", "{overflow}",
+            "Number of times the local queue of the worker overflowed into the global queue.",
+            Overflows;
+    }
+    rows {
+        WorkerPollMeanDuration = "worker.poll.mean_duration", Gauge "s",
+            "Exponentially weighted moving average of the task poll time of the worker.", OptIn,
+            Reading::WorkerTime {
+                read: |worker| worker.mean_poll_time,
+                reduction: Reduction::Mean,
+                state: None,
+            };
+        TaskSpawned = "task.spawned", Counter "{task}",
+            "Number of tasks spawned.", Recommended,
+            Reading::Count(|snapshot| snapshot.spawned_task_count);
+        TaskRemoteSchedules = "task.remote_schedules", Counter "{schedule}",
+            "Number of tasks scheduled from outside the runtime.", Recommended,
+            Reading::Count(|snapshot| snapshot.remote_schedule_count);
+        TaskForcedYields = "task.forced_yields", Counter "{yield}",
+            "Number of times tasks were forced to yield after exhausting their budget.", Recommended,
+            Reading::Count(|snapshot| snapshot.forced_yield_count);
+        TaskPollDuration = "task.poll.duration", Histogram "s",
+            "Duration of task polls.", Recommended,
+            Reading::WorkerHistogram(|worker| &worker.poll_time_histogram);
+        TaskScheduleDuration = "task.schedule.duration", Histogram "s",
+            "Time tasks have spent scheduled before being polled.", Recommended,
+            Reading::WorkerHistogram(|worker| &worker.schedule_latency_histogram);
+        TaskGroupPollDuration = "task.group.poll.duration", Histogram "s",
+            "Duration of polls of the tasks of a group.", Recommended,
+            Reading::TaskGroupHistogram(|group| &group.poll_time_histogram);
+        TaskGroupScheduleDuration = "task.group.schedule.duration", Histogram "s",
+            "Time tasks of a group have spent scheduled before being polled.", Recommended,
+            Reading::TaskGroupHistogram(|group| &group.schedule_latency_histogram);
+        IoDriverFdRegistered = "io_driver.fd.registered", Counter "{file_descriptor}",
+            "Number of file descriptors registered with the I/O driver.", Recommended,
+            Reading::Count(|snapshot| snapshot.io_driver_fd_registered_count);
+        IoDriverFdDeregistered = "io_driver.fd.deregistered", Counter "{file_descriptor}",
+            "Number of file descriptors deregistered from the I/O driver.", Recommended,
+            Reading::Count(|snapshot| snapshot.io_driver_fd_deregistered_count);
+        IoDriverFdCount = "io_driver.fd.count", UpDownCounter "{file_descriptor}",
+            "Number of file descriptors currently registered with the I/O driver.", OptIn,
+            Reading::Count(registered_fds);
+        IoDriverReadyEvents = "io_driver.ready_events", Counter "{event}",
+            "Number of ready events processed by the I/O driver.", Recommended,
+            Reading::Count(|snapshot| snapshot.io_driver_ready_count);
+    }
+}
+
+pub(crate) use counter_of_a_batch;
+
+impl Metric {
+    /// The row of the catalogue.
+    ///
+    /// **Cost**: an index.
+    #[must_use]
+    pub fn definition(self) -> &'static Definition {
+        &CATALOGUE[self.index()]
+    }
+
+    /// Index of the row in the [`CATALOGUE`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
 
 const BUSY: &str = "busy";
 

@@ -5,6 +5,7 @@ mod attribute;
 mod batch;
 pub mod catalogue;
 mod clock;
+mod counter;
 pub mod histogram;
 #[cfg(all(test, worker_metrics_loom))]
 mod loom;
@@ -20,8 +21,9 @@ mod worker_config;
 
 pub use attribute::Attribute;
 pub use batch::Batch;
-pub use catalogue::Definition;
+pub use catalogue::{Definition, Metric};
 pub use clock::Clock;
+pub use counter::Counter;
 pub use microstate::{Microstate, MicrostateTimes};
 pub use namespace::{Namespace, NamespaceError};
 pub use pool::{Pool, PoolBuilder, PoolError};

@@ -13,6 +13,7 @@ use crate::atomic::AtomicU64;
 /// **Source**: the microstate accounting of the BEAM (`erlang:statistics(microstate_accounting)`), with the states that a worker of
 /// an async runtime has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Microstate {
     /// It polls a task or runs a job.
     Polling,
@@ -53,6 +54,12 @@ impl Microstate {
 pub struct MicrostateTimes([Duration; Microstate::ALL.len()]);
 
 impl MicrostateTimes {
+    /// The times that `of` gives for each state, for a source that keeps them itself.
+    #[must_use]
+    pub fn new(of: impl FnMut(Microstate) -> Duration) -> Self {
+        Self(Microstate::ALL.map(of))
+    }
+
     /// The time in `state`.
     #[must_use]
     pub fn of(&self, state: Microstate) -> Duration {

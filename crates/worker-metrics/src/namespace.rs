@@ -12,9 +12,9 @@ use crate::catalogue::Definition;
 /// # Examples
 ///
 /// ```
-/// use worker_metrics::{Attribute, Definition, Namespace};
+/// use worker_metrics::{Attribute, Metric, Namespace};
 ///
-/// let parks = Definition::find("worker.parks").expect("a row of the catalogue");
+/// let parks = Metric::WorkerParks.definition();
 /// assert_eq!(Namespace::TOKIO.metric(parks), "tokio.worker.parks");
 /// assert_eq!(Namespace::TOKIO.attribute(Attribute::Name), "tokio.runtime.name");
 ///

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::catalogue::{CATALOGUE, Definition};
+use crate::catalogue::counter_of_a_batch;
 use crate::{
-    Batch, Clock, Coverage, Identity, MicrostateTimes, Namespace, PoolMetrics, Row, Snapshot, Source,
-    WorkerConfig, WorkerInfo, WorkerMetrics, WorkerSnapshot, WorkerState,
+    Batch, Clock, Counter, Coverage, Identity, Metric, MicrostateTimes, Namespace, PoolMetrics, Row,
+    Snapshot, Source, WorkerConfig, WorkerInfo, WorkerMetrics, WorkerSnapshot, WorkerState,
 };
 
 /// The workers of one executor or thread pool, ready to be attached.
@@ -23,7 +23,7 @@ use crate::{
 ///
 /// ```
 /// use std::sync::Arc;
-/// use worker_metrics::{WorkerConfig, Pool, Snapshot, Source, histogram::Scale};
+/// use worker_metrics::{Counter, Pool, Snapshot, Source, WorkerConfig, histogram::Scale};
 ///
 /// let (pool, batches) = Pool::builder("render")
 ///     .workers(4)
@@ -46,7 +46,7 @@ use crate::{
 /// let mut snapshot = Snapshot::with_histograms();
 /// pool.collect(&mut snapshot);
 /// assert_eq!(snapshot.alive_task_count, Some(1));
-/// assert_eq!(snapshot.workers()[3].poll_count, Some(1));
+/// assert_eq!(snapshot.workers()[3].count(Counter::Polls), Some(1));
 /// # Ok::<(), worker_metrics::PoolError>(())
 /// ```
 #[derive(Debug)]
@@ -137,15 +137,11 @@ impl Pool {
 }
 
 fn read_worker(from: &WorkerMetrics, into: &mut WorkerSnapshot) {
-    into.park_count = Some(from.park_count());
+    for &counter in Counter::ALL {
+        into.set_count(counter, from.count(counter));
+    }
     // Parks and unparks alternate, beginning with a park: one word tells, where the difference of two could go backwards.
     into.unpark_count = Some(from.park_unpark_count() / 2);
-    into.noop_count = Some(from.noop_count());
-    into.steal_count = Some(from.steal_count());
-    into.steal_operations = Some(from.steal_operations());
-    into.poll_count = Some(from.poll_count());
-    into.local_schedule_count = Some(from.local_schedule_count());
-    into.overflow_count = Some(from.overflow_count());
     into.local_queue_depth = Some(from.queue_depth() as u64);
 }
 
@@ -173,11 +169,30 @@ impl Source for Pool {
 
     fn worker_info(&self, worker: usize) -> WorkerInfo {
         let thread_name = self.workers.get(worker).and_then(|worker| worker.thread_name());
-        WorkerInfo { thread_name, ..WorkerInfo::default() }
+        thread_name.map_or_else(WorkerInfo::default, |name| WorkerInfo::default().with_thread_name(name))
     }
 }
 
-/// How a [`Pool`] shall be.
+/// A [`Pool`] to be built; [`Pool::builder`] begins it.
+///
+/// # Examples
+///
+/// A pool of jobs, where nothing is stolen:
+///
+/// ```
+/// use std::time::Duration;
+/// use worker_metrics::{Metric, Pool, WorkerConfig};
+///
+/// let (pool, batches) = Pool::builder("render")
+///     .workers(4)
+///     .config(WorkerConfig::new().with_microstates())
+///     .stall_threshold(Duration::from_secs(5))
+///     .without(Metric::WorkerStolenTasks)
+///     .without(Metric::WorkerStealOperations)
+///     .build()?;
+/// assert_eq!((pool.workers().len(), batches.len()), (4, 4));
+/// # Ok::<(), worker_metrics::PoolError>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct PoolBuilder {
@@ -186,7 +201,7 @@ pub struct PoolBuilder {
     workers: usize,
     config: WorkerConfig,
     stall_threshold: Duration,
-    without: Vec<String>,
+    without: Vec<Metric>,
 }
 
 impl PoolBuilder {
@@ -215,10 +230,10 @@ impl PoolBuilder {
         self
     }
 
-    /// Leaves out a metric that has no meaning in this pool, by its name below the namespace, such as
-    /// `worker.steal_operations` where nothing is stolen: unknown is absent, not 0.
-    pub fn without(mut self, suffix: impl Into<String>) -> Self {
-        self.without.push(suffix.into());
+    /// Leaves out a metric that has no meaning in this pool, such as
+    /// [`Metric::WorkerStealOperations`] where nothing is stolen: unknown is absent, not 0.
+    pub fn without(mut self, metric: Metric) -> Self {
+        self.without.push(metric);
         self
     }
 
@@ -226,11 +241,15 @@ impl PoolBuilder {
     ///
     /// # Errors
     ///
-    /// [`PoolError`] if there are no workers or more than a `u32` counts, the name is empty, the stall threshold is zero, the
-    /// namespace is Tokio's, or a metric to leave out does not exist.
+    /// [`PoolError`] if there are no workers or more than a `u32` counts, the name is empty or longer
+    /// than [`Identity::MAX_NAME_LEN`], the stall threshold is zero, or the namespace is Tokio's.
     pub fn build(self) -> Result<(Pool, Vec<Batch>), PoolError> {
         if self.name.is_empty() {
             return Err(PoolError::NoName);
+        }
+        if self.name.len() > Identity::MAX_NAME_LEN {
+            let begin = self.name.chars().take(PoolError::SHOWN).collect();
+            return Err(PoolError::NameTooLong { begin, len: self.name.len() });
         }
         if self.workers == 0 || u32::try_from(self.workers).is_err() {
             return Err(PoolError::Workers(self.workers));
@@ -240,9 +259,6 @@ impl PoolBuilder {
         }
         if self.namespace == Namespace::TOKIO {
             return Err(PoolError::TokioNamespace);
-        }
-        if let Some(unknown) = self.without.iter().find(|suffix| Definition::find(suffix).is_none()) {
-            return Err(PoolError::UnknownMetric(unknown.clone()));
         }
 
         let clock = Clock::new();
@@ -255,61 +271,63 @@ impl PoolBuilder {
             clock,
             stall_threshold: self.stall_threshold,
             reported: Mutex::new(vec![Reported::default(); self.workers]),
-            identity: Identity {
-                namespace: self.namespace,
-                id: next_id().to_string(),
-                name: Some(self.name),
-                flavor: None,
-                workers: self.workers,
-                task_groups: Vec::new(),
-            },
+            identity: Identity::new(self.namespace, next_id().to_string())
+                .with_name(self.name)
+                .with_workers(self.workers),
         };
         Ok((pool, batches))
     }
 
     fn rows(&self) -> Vec<Row> {
-        CATALOGUE
-            .iter()
-            .map(|definition| {
-                let missing = self.missing(definition.suffix);
-                Row { definition, coverage: missing.map_or(Coverage::Covered, Coverage::Missing) }
-            })
-            .collect()
+        let row = |&metric| Some(Row::new(metric, self.coverage(metric)?));
+        Metric::ALL.iter().filter_map(row).collect()
     }
 
-    fn missing(&self, suffix: &str) -> Option<&'static str> {
-        if self.without.iter().any(|without| without == suffix) {
-            return Some("left out by `PoolBuilder::without`");
-        }
-        match suffix {
-            _ if suffix.starts_with("blocking.") || suffix.starts_with("io_driver.") => {
-                Some("a pool has no blocking pool and no I/O driver of its own")
+    /// `None` for what no pool can have.
+    fn coverage(&self, metric: Metric) -> Option<Coverage> {
+        let timed = |coverage| match Clock::AVAILABLE {
+            true => coverage,
+            false => Coverage::Missing("needs a target with a clock"),
+        };
+        let needs = |kept, call| if kept { Coverage::Covered } else { Coverage::Missing(call) };
+        let config = &self.config;
+        let coverage = match metric {
+            counter_of_a_batch!()
+            | Metric::WorkerUnparks
+            | Metric::WorkerLocalQueueSize
+            | Metric::TaskCount
+            | Metric::GlobalQueueSize
+            | Metric::TaskSpawned
+            | Metric::TaskRemoteSchedules
+            | Metric::TaskForcedYields => Coverage::Covered,
+            Metric::WorkerCount
+            | Metric::WorkerTime
+            | Metric::WorkerProgressAge
+            | Metric::WorkerPollMeanDuration => timed(Coverage::Covered),
+            Metric::WorkerStalls | Metric::WorkerStallDuration => timed(Coverage::LeftToWatchdog),
+            Metric::WorkerMicrostateTime => {
+                timed(needs(config.microstates, "needs `WorkerConfig::with_microstates`"))
             }
-            _ if suffix.starts_with("task.group.") => Some("a pool has no task groups"),
-            "timer.delay" => Some("a pool has no timers of its own"),
-            "worker.microstate.time" if !self.config.microstates => {
-                Some("needs `WorkerConfig::with_microstates`")
+            Metric::TaskPollDuration => {
+                let kept = config.poll_time_histogram.is_some();
+                needs(kept, "needs `WorkerConfig::with_poll_time_histogram`")
             }
-            "task.poll.duration" if self.config.poll_time_histogram.is_none() => {
-                Some("needs `WorkerConfig::with_poll_time_histogram`")
+            Metric::TaskScheduleDuration => {
+                let kept = config.schedule_latency_histogram.is_some();
+                needs(kept, "needs `WorkerConfig::with_schedule_latency_histogram`")
             }
-            "task.schedule.duration" if self.config.schedule_latency_histogram.is_none() => {
-                Some("needs `WorkerConfig::with_schedule_latency_histogram`")
-            }
-            "worker.count"
-            | "worker.time"
-            | "worker.progress.age"
-            | "worker.poll.mean_duration"
-            | "worker.microstate.time"
-            | "worker.stalls"
-            | "worker.stall.duration"
-                if !Clock::AVAILABLE =>
-            {
-                Some("this target has no clock")
-            }
-            "worker.stalls" | "worker.stall.duration" => Some(Coverage::FOR_WATCHDOG),
-            _ => None,
-        }
+            Metric::TimerDelay
+            | Metric::TaskGroupPollDuration
+            | Metric::TaskGroupScheduleDuration
+            | Metric::BlockingThreadCount
+            | Metric::BlockingQueueSize
+            | Metric::IoDriverFdRegistered
+            | Metric::IoDriverFdDeregistered
+            | Metric::IoDriverFdCount
+            | Metric::IoDriverReadyEvents => return None,
+        };
+        let left_out = self.without.contains(&metric);
+        Some(if left_out { Coverage::Missing("left out by `PoolBuilder::without`") } else { coverage })
     }
 }
 
@@ -331,8 +349,18 @@ pub enum PoolError {
     ZeroStallThreshold,
     /// The namespace is the one of Tokio's own metrics.
     TokioNamespace,
-    /// A metric to leave out is not in the catalogue.
-    UnknownMetric(String),
+    /// The name is longer than [`Identity::MAX_NAME_LEN`] bytes.
+    NameTooLong {
+        /// The first characters of the name.
+        begin: String,
+        /// Its length in bytes.
+        len: usize,
+    },
+}
+
+impl PoolError {
+    /// Characters of a name that is too long which an error keeps and shows.
+    const SHOWN: usize = 40;
 }
 
 impl fmt::Display for PoolError {
@@ -351,9 +379,10 @@ impl fmt::Display for PoolError {
             Self::TokioNamespace => f.write_str(
                 "the namespace \"tokio\" is for Tokio's own runtimes: choose one with `Namespace::new`",
             ),
-            Self::UnknownMetric(suffix) => write!(
+            Self::NameTooLong { begin, len } => write!(
                 f,
-                "there is no metric {suffix:?} to leave out: use a name below the namespace, such as \"worker.steal_operations\""
+                "the pool's name {begin:?}… has {len} bytes: use at most {}, since every series carries it",
+                Identity::MAX_NAME_LEN
             ),
         }
     }

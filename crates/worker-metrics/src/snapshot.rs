@@ -4,13 +4,33 @@
 
 use std::time::Duration;
 
-use crate::MicrostateTimes;
 use crate::histogram::HistogramSnapshot;
+use crate::{Counter, MicrostateTimes};
 
 /// The values of one runtime or pool at one moment.
 ///
-/// A value that the source does not know is `None` and is not exported. Filling a snapshot that was filled before allocates
-/// nothing, so keep it (test `collecting_a_pool_again_allocates_nothing`).
+/// A value that the source does not know is `None` and is not exported. Filling a snapshot that was
+/// filled before allocates nothing, so keep it (test `collecting_a_pool_again_allocates_nothing`).
+///
+/// # Examples
+///
+/// ```
+/// use worker_metrics::{Counter, Metric, Pool, Snapshot, Source, catalogue::Reading};
+///
+/// let (pool, mut batches) = Pool::builder("render").workers(1).build()?;
+/// batches[0].start_poll();
+/// batches[0].submit();
+///
+/// let mut snapshot = Snapshot::new();
+/// pool.collect(&mut snapshot);
+/// assert_eq!(snapshot.workers()[0].count(Counter::Polls), Some(1));
+///
+/// // Or through the catalogue, as an exporter does.
+/// if let Reading::Count(read) = Metric::TaskCount.definition().reading {
+///     assert_eq!(read(&snapshot), Some(0));
+/// }
+/// # Ok::<(), worker_metrics::PoolError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
     /// Live tasks.
@@ -43,7 +63,24 @@ pub struct Snapshot {
 }
 
 /// The values of one worker at one moment.
+///
+/// A [`Snapshot`] makes it, and gives it out to be filled. What only grows is a [`count`](Self::count);
+/// the rest are fields.
+///
+/// # Examples
+///
+/// ```
+/// use worker_metrics::{Counter, Snapshot};
+///
+/// let mut snapshot = Snapshot::new();
+/// let worker = &mut snapshot.begin(1)[0];
+/// worker.set_count(Counter::Polls, 61);
+/// worker.local_queue_depth = Some(3);
+/// assert_eq!(worker.count(Counter::Polls), Some(61));
+/// assert_eq!(worker.count(Counter::Steals), None, "unknown is absent, not 0");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct WorkerSnapshot {
     /// What the worker is doing.
     pub state: Option<WorkerState>,
@@ -51,24 +88,10 @@ pub struct WorkerSnapshot {
     pub busy_duration: Option<Duration>,
     /// Time for which the worker has run without publishing anything.
     pub progress_age: Option<Duration>,
-    /// Times it parked.
-    pub park_count: Option<u64>,
     /// Times it unparked.
     pub unpark_count: Option<u64>,
-    /// Times it woke and parked again without polling anything.
-    pub noop_count: Option<u64>,
-    /// Tasks it stole.
-    pub steal_count: Option<u64>,
-    /// Times it stole.
-    pub steal_operations: Option<u64>,
-    /// Task polls.
-    pub poll_count: Option<u64>,
     /// Moving average of the poll time.
     pub mean_poll_time: Option<Duration>,
-    /// Tasks it scheduled onto its own queue.
-    pub local_schedule_count: Option<u64>,
-    /// Times its own queue overflowed.
-    pub overflow_count: Option<u64>,
     /// Length of its own queue.
     pub local_queue_depth: Option<u64>,
     /// Time in each state of the worker.
@@ -81,10 +104,12 @@ pub struct WorkerSnapshot {
     pub poll_time_histogram: HistogramSnapshot,
     /// Schedulings by the delay until the poll; without buckets where unknown.
     pub schedule_latency_histogram: HistogramSnapshot,
+    counts: [Option<u64>; Counter::COUNT],
 }
 
-/// The values of one group of tasks at one moment.
+/// The values of one group of tasks at one moment. A [`Snapshot`] makes it.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct TaskGroupSnapshot {
     /// Polls of its tasks by duration.
     pub poll_time_histogram: HistogramSnapshot,
@@ -94,6 +119,7 @@ pub struct TaskGroupSnapshot {
 
 /// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WorkerState {
     /// It processes tasks, or looks for one.
     Busy,
@@ -195,42 +221,40 @@ impl Snapshot {
 }
 
 impl WorkerSnapshot {
+    /// The total of one counter.
+    ///
+    /// **Absent when** the source does not know it.
+    #[inline]
+    #[must_use]
+    pub fn count(&self, counter: Counter) -> Option<u64> {
+        self.counts[counter.index()]
+    }
+
+    /// Sets the total of one counter.
+    #[inline]
+    pub fn set_count(&mut self, counter: Counter, total: u64) {
+        self.counts[counter.index()] = Some(total);
+    }
+
     /// Forgets every value and keeps the buffers of the histograms, in place: this is done for every worker at each collection.
     fn clear(&mut self) {
         let Self {
             state,
             busy_duration,
             progress_age,
-            park_count,
             unpark_count,
-            noop_count,
-            steal_count,
-            steal_operations,
-            poll_count,
             mean_poll_time,
-            local_schedule_count,
-            overflow_count,
             local_queue_depth,
             microstates,
             stall_count,
             stall_duration_histogram,
             poll_time_histogram,
             schedule_latency_histogram,
+            counts,
         } = self;
         *state = None;
-        let counts = [
-            park_count,
-            unpark_count,
-            noop_count,
-            steal_count,
-            steal_operations,
-            poll_count,
-            local_schedule_count,
-            overflow_count,
-            local_queue_depth,
-            stall_count,
-        ];
-        counts.into_iter().for_each(|count| *count = None);
+        *counts = [None; Counter::COUNT];
+        [unpark_count, local_queue_depth, stall_count].into_iter().for_each(|count| *count = None);
         [busy_duration, progress_age, mean_poll_time].into_iter().for_each(|time| *time = None);
         *microstates = None;
         let histograms = [stall_duration_histogram, poll_time_histogram, schedule_latency_histogram];

@@ -13,7 +13,7 @@ use crate::atomic::{AtomicU64, AtomicUsize};
 use crate::histogram::Histogram;
 use crate::mean;
 use crate::microstate::SharedMicrostates;
-use crate::{Clock, MicrostateTimes, WorkerConfig};
+use crate::{Clock, Counter, MicrostateTimes, WorkerConfig};
 
 /// What one worker has done so far: relaxed atomics with one writer and any number of readers.
 ///
@@ -43,37 +43,33 @@ use crate::{Clock, MicrostateTimes, WorkerConfig};
 #[repr(C, align(128))]
 pub struct WorkerMetrics {
     pub(crate) busy_duration_total: AtomicU64,
-    pub(crate) park_count: AtomicU64,
     pub(crate) park_unpark_count: AtomicU64,
-    pub(crate) noop_count: AtomicU64,
-    pub(crate) steal_count: AtomicU64,
-    pub(crate) steal_operations: AtomicU64,
-    pub(crate) poll_count: AtomicU64,
     /// As `mean.rs` reckons it.
     pub(crate) mean_poll_time: AtomicU64,
-    pub(crate) local_schedule_count: AtomicU64,
-    pub(crate) overflow_count: AtomicU64,
-    /// The time on the clock less the busy time, as of the last unpark: constant for as long as the worker runs, so that
-    /// `now - idle_duration_total` is its busy time at any moment of the run, from one word.
+    /// The time on the clock less the busy time, as of the last unpark: constant for as long as the
+    /// worker runs, so that `now - idle_duration_total` is its busy time at any moment of the run,
+    /// from one word.
     pub(crate) idle_duration_total: AtomicU64,
     /// When the batch was last submitted; [`STOPPED`] once it is gone.
     pub(crate) submitted_at: AtomicU64,
     queue_depth: AtomicUsize,
-    pub(crate) poll_time_histogram: Option<Box<Histogram>>,
-    pub(crate) schedule_latency_histogram: Option<Box<Histogram>>,
-    pub(crate) microstates: Option<Box<SharedMicrostates>>,
+    /// The last of the first line, which has room for three more.
+    pub(crate) counts: [AtomicU64; Counter::COUNT],
     cold: Cold,
 }
 
-/// What is written a few times in the life of a worker, or never: on lines of its own.
+/// What is written a few times in the life of a worker, or once: on a line of its own.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Cold {
-    thread: Mutex<ThreadNote>,
+    poll_time_histogram: Option<Box<Histogram>>,
+    schedule_latency_histogram: Option<Box<Histogram>>,
+    microstates: Option<Box<SharedMicrostates>>,
     clock: Clock,
+    thread: Mutex<ThreadNote>,
 }
 
-/// Which thread runs the worker, as far as it was told.
+/// The thread that runs the worker, as far as the executor reported it.
 #[derive(Debug, Default)]
 struct ThreadNote {
     id: Option<ThreadId>,
@@ -88,7 +84,7 @@ pub(crate) const STOPPED: u64 = u64::MAX;
 const _: () = {
     assert!(align_of::<WorkerMetrics>() == 128);
     assert!(size_of::<WorkerMetrics>() == 256);
-    assert!(offset_of!(WorkerMetrics, cold) == 128);
+    assert!(offset_of!(WorkerMetrics, cold) == 128, "what a worker writes fits into its first 128 bytes");
 };
 
 impl WorkerMetrics {
@@ -109,22 +105,19 @@ impl WorkerMetrics {
         let histogram = |scale: &Option<_>| scale.as_ref().map(|scale| Box::new(Histogram::new(scale)));
         Self {
             busy_duration_total: AtomicU64::new(0),
-            park_count: AtomicU64::new(0),
             park_unpark_count: AtomicU64::new(0),
-            noop_count: AtomicU64::new(0),
-            steal_count: AtomicU64::new(0),
-            steal_operations: AtomicU64::new(0),
-            poll_count: AtomicU64::new(0),
             mean_poll_time: AtomicU64::new(mean::NONE),
-            local_schedule_count: AtomicU64::new(0),
-            overflow_count: AtomicU64::new(0),
             idle_duration_total: AtomicU64::new(0),
             submitted_at: AtomicU64::new(STOPPED),
             queue_depth: AtomicUsize::new(0),
-            poll_time_histogram: histogram(&config.poll_time_histogram),
-            schedule_latency_histogram: histogram(&config.schedule_latency_histogram),
-            microstates: config.microstates.then(|| Box::new(SharedMicrostates::new())),
-            cold: Cold { thread: Mutex::default(), clock },
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            cold: Cold {
+                poll_time_histogram: histogram(&config.poll_time_histogram),
+                schedule_latency_histogram: histogram(&config.schedule_latency_histogram),
+                microstates: config.microstates.then(|| Box::new(SharedMicrostates::new())),
+                clock,
+                thread: Mutex::default(),
+            },
         }
     }
 
@@ -195,10 +188,19 @@ impl WorkerMetrics {
         Duration::from_nanos(self.busy_duration_total.load(Relaxed))
     }
 
+    /// The total of one counter.
+    ///
+    /// **Increases when** a batch is submitted.
+    #[inline]
+    #[must_use]
+    pub fn count(&self, counter: Counter) -> u64 {
+        self.counts[counter.index()].load(Relaxed)
+    }
+
     /// Number of times the worker parked.
     #[must_use]
     pub fn park_count(&self) -> u64 {
-        self.park_count.load(Relaxed)
+        self.count(Counter::Parks)
     }
 
     /// Number of times the worker parked plus number of times it unparked: even while it runs, odd while it is parked.
@@ -210,7 +212,7 @@ impl WorkerMetrics {
     /// Number of times the worker woke and parked again without polling anything.
     #[must_use]
     pub fn noop_count(&self) -> u64 {
-        self.noop_count.load(Relaxed)
+        self.count(Counter::Noops)
     }
 
     /// Number of tasks the worker stole from others.
@@ -218,19 +220,19 @@ impl WorkerMetrics {
     /// **Unit**: tasks.
     #[must_use]
     pub fn steal_count(&self) -> u64 {
-        self.steal_count.load(Relaxed)
+        self.count(Counter::Steals)
     }
 
     /// Number of times the worker stole, however many tasks each time.
     #[must_use]
     pub fn steal_operations(&self) -> u64 {
-        self.steal_operations.load(Relaxed)
+        self.count(Counter::StealOperations)
     }
 
     /// Number of task polls.
     #[must_use]
     pub fn poll_count(&self) -> u64 {
-        self.poll_count.load(Relaxed)
+        self.count(Counter::Polls)
     }
 
     /// Exponentially weighted moving average of the poll time.
@@ -244,29 +246,31 @@ impl WorkerMetrics {
     /// Number of tasks scheduled onto the worker's own queue.
     #[must_use]
     pub fn local_schedule_count(&self) -> u64 {
-        self.local_schedule_count.load(Relaxed)
+        self.count(Counter::LocalSchedules)
     }
 
     /// Number of times the local queue overflowed into the global one.
     #[must_use]
     pub fn overflow_count(&self) -> u64 {
-        self.overflow_count.load(Relaxed)
+        self.count(Counter::Overflows)
     }
 
     /// Polls by duration.
     ///
     /// **Absent when** the [`WorkerConfig`] does not name it.
+    #[inline]
     #[must_use]
     pub fn poll_time_histogram(&self) -> Option<&Histogram> {
-        self.poll_time_histogram.as_deref()
+        self.cold.poll_time_histogram.as_deref()
     }
 
     /// Schedulings by the delay until the poll.
     ///
     /// **Absent when** the [`WorkerConfig`] does not name it.
+    #[inline]
     #[must_use]
     pub fn schedule_latency_histogram(&self) -> Option<&Histogram> {
-        self.schedule_latency_histogram.as_deref()
+        self.cold.schedule_latency_histogram.as_deref()
     }
 
     /// Time that the worker spent working up to `now_ns`, also while it works.
@@ -305,7 +309,12 @@ impl WorkerMetrics {
     /// **Absent when** the [`WorkerConfig`] does not name them.
     #[must_use]
     pub fn microstate_times(&self, now_ns: u64) -> Option<MicrostateTimes> {
-        self.microstates.as_ref().map(|microstates| microstates.times(now_ns))
+        self.microstates().map(|microstates| microstates.times(now_ns))
+    }
+
+    #[inline]
+    pub(crate) fn microstates(&self) -> Option<&SharedMicrostates> {
+        self.cold.microstates.as_deref()
     }
 
     /// Whether the worker is neither parked nor gone, as of the last submit.

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Batch, Pool, WorkerConfig};
+use worker_metrics::{Batch, Metric, Pool, WorkerConfig};
 
 use crate::error::StartError;
 use crate::idle::{Bed, Idle};
@@ -54,15 +54,15 @@ struct Job {
 
 impl JobPool {
     /// What has no meaning where jobs wait in one queue and run to their end.
-    pub const WITHOUT: [&str; 7] = [
-        "worker.local_queue.size",
-        "worker.stolen_tasks",
-        "worker.steal_operations",
-        "worker.local_schedules",
-        "worker.overflows",
-        "task.forced_yields",
+    pub const WITHOUT: [Metric; 7] = [
+        Metric::WorkerLocalQueueSize,
+        Metric::WorkerStolenTasks,
+        Metric::WorkerStealOperations,
+        Metric::WorkerLocalSchedules,
+        Metric::WorkerOverflows,
+        Metric::TaskForcedYields,
         // Every job is scheduled once, through the one queue: `task.spawned` has told already.
-        "task.remote_schedules",
+        Metric::TaskRemoteSchedules,
     ];
 
     /// Starts the threads.
@@ -76,7 +76,7 @@ impl JobPool {
             .with_schedule_latency_histogram(Scale::preset())
             .with_microstates();
         let builder = Pool::builder(name).workers(workers).config(config);
-        let (pool, batches) = Self::WITHOUT.iter().fold(builder, |b, &suffix| b.without(suffix)).build()?;
+        let (pool, batches) = Self::WITHOUT.iter().fold(builder, |b, &metric| b.without(metric)).build()?;
 
         let pool = Arc::new(pool);
         let (idle, beds) = Idle::new(workers);

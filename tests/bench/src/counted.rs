@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use worker_metrics::catalogue::CATALOGUE;
 use worker_metrics::histogram::{Histogram, LocalHistogram, Scale};
-use worker_metrics::{Coverage, Identity, Namespace, Row, Snapshot, Source};
+use worker_metrics::{Coverage, Identity, Metric, Namespace, Row, Snapshot, Source};
 
 /// Workers with a poll-time histogram each, filled directly: nobody waits for 10^9 polls.
 #[derive(Debug)]
@@ -30,23 +29,11 @@ impl Counted {
             local.submit(&shared);
             shared
         });
-        let missing = Coverage::Missing("not counted here");
         Self {
-            identity: Identity {
-                namespace: Namespace::WORKER_POOL,
-                id: counted.to_string(),
-                name: Some("counted".to_owned()),
-                flavor: None,
-                workers,
-                task_groups: Vec::new(),
-            },
-            rows: CATALOGUE
-                .iter()
-                .map(|definition| {
-                    let covered = definition.suffix == "task.poll.duration";
-                    Row { definition, coverage: if covered { Coverage::Covered } else { missing } }
-                })
-                .collect(),
+            identity: Identity::new(Namespace::WORKER_POOL, counted.to_string())
+                .with_name("counted")
+                .with_workers(workers),
+            rows: vec![Row::new(Metric::TaskPollDuration, Coverage::Covered)],
             histograms: histograms.collect(),
         }
     }

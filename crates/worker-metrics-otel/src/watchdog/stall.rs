@@ -28,7 +28,7 @@ pub struct Stall {
 
 impl Stall {
     pub(super) fn new(identity: &Identity, worker: usize, age: Duration, info: WorkerInfo) -> Self {
-        let WorkerInfo { thread_name, task_group } = info;
+        let WorkerInfo { thread_name, task_group, .. } = info;
         Self { identity: identity.clone(), worker, age, thread_name, task_group }
     }
 }
@@ -61,11 +61,12 @@ mod tests {
     #[test]
     fn a_stall_reads_as_one_sentence() {
         let (pool, _batches) = Pool::builder("render").workers(1).build().unwrap();
-        let mut identity = Identity { id: "7".to_owned(), ..pool.identity().clone() };
+        let mut identity = pool.identity().clone();
+        identity.id = "7".to_owned();
         let age = Duration::from_millis(1_254);
         let stall = Stall::new(&identity, 2, age, WorkerInfo::default());
         assert_eq!(stall.to_string(), "worker 2 of \"render\" (worker_pool, id 7) has been stuck for 1.25 s");
-        let info = WorkerInfo { thread_name: Some("render-2".into()), task_group: Some("thumbnails".into()) };
+        let info = WorkerInfo::default().with_thread_name("render-2").with_task_group("thumbnails");
         identity.name = None;
         assert_eq!(
             Stall::new(&identity, 2, age, info).to_string(),

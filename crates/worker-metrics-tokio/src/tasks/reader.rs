@@ -58,12 +58,11 @@ impl Reader {
 
     pub(crate) fn worker_info(&self, worker: usize) -> WorkerInfo {
         let block = self.current(worker);
-        WorkerInfo {
-            thread_name: block.and_then(|block| block.thread_name()),
-            task_group: block
-                .and_then(|block| block.group())
-                .and_then(|group| self.shared.groups.get(group).cloned()),
-        }
+        let mut info = WorkerInfo::default();
+        info.thread_name = block.and_then(|block| block.thread_name());
+        info.task_group =
+            block.and_then(|block| block.group()).and_then(|group| self.shared.groups.get(group).cloned());
+        info
     }
 
     fn current(&self, worker: usize) -> Option<&Block> {

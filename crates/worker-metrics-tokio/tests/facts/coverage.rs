@@ -1,7 +1,7 @@
 //! What is covered in this configuration, and why the rest is not.
 
 use tokio::runtime::Runtime;
-use worker_metrics::{Coverage, Snapshot, Source};
+use worker_metrics::{Counter, Coverage, Metric, Snapshot, Source};
 use worker_metrics_tokio::{Gate, TaskMetrics, TokioRuntime};
 
 use crate::rig::{current_thread, look_until, multi_thread};
@@ -21,23 +21,31 @@ fn covered(runtime: &Runtime) -> Vec<&'static str> {
     source.definitions().iter().filter(|row| row.is_covered()).map(|row| row.definition.suffix).collect()
 }
 
-fn why_missing(runtime: &Runtime, suffix: &str) -> Option<&'static str> {
-    let source = TokioRuntime::new(runtime.handle());
-    let row = source
-        .definitions()
-        .iter()
-        .find(|row| row.definition.suffix == suffix)
-        .expect("a row of the catalogue");
-    match row.coverage {
-        Coverage::Missing(why) => Some(why),
-        Coverage::Covered => None,
-    }
+fn coverage(source: &TokioRuntime, metric: Metric) -> Option<Coverage> {
+    source.definitions().iter().find(|row| row.metric() == metric).map(|row| row.coverage)
 }
 
+fn of(runtime: &Runtime, metric: Metric) -> Option<Coverage> {
+    coverage(&TokioRuntime::new(runtime.handle()), metric)
+}
+
+/// What only the multi-thread scheduler has.
+const MULTI_THREAD: [Metric; 4] = [
+    Metric::WorkerStolenTasks,
+    Metric::WorkerStealOperations,
+    Metric::WorkerOverflows,
+    Metric::WorkerPollMeanDuration,
+];
+
 #[test]
-fn every_row_of_the_catalogue_is_there_with_its_coverage() {
-    let source = TokioRuntime::new(multi_thread(1).handle());
-    assert_eq!(source.definitions().len(), worker_metrics::catalogue::CATALOGUE.len());
+fn what_no_tokio_runtime_of_its_flavor_can_have_is_not_listed() {
+    let absent = |runtime: &Runtime| -> Vec<_> {
+        Metric::ALL.iter().filter(|metric| of(runtime, **metric).is_none()).copied().collect()
+    };
+    assert_eq!(absent(&multi_thread(1)), [Metric::WorkerMicrostateTime]);
+    let mut expected = vec![Metric::WorkerMicrostateTime];
+    expected.extend(MULTI_THREAD);
+    assert_eq!(absent(&current_thread()), expected);
 }
 
 #[cfg(not(tokio_unstable))]
@@ -51,9 +59,9 @@ mod stable {
     }
 
     #[test]
-    fn the_others_name_the_cfg_and_the_trap_beside_it() {
-        let why = why_missing(&multi_thread(1), "worker.polls").unwrap();
-        assert!(why.contains("--cfg tokio_unstable") && why.contains("RUSTFLAGS"), "{why}");
+    fn the_others_name_the_cfg_and_where_it_belongs() {
+        let remedy = "needs `--cfg tokio_unstable` in RUSTFLAGS or .cargo/config.toml";
+        assert_eq!(of(&multi_thread(1), Metric::WorkerPolls), Some(Coverage::Missing(remedy)));
     }
 }
 
@@ -85,21 +93,17 @@ mod unstable {
 
     #[test]
     fn the_io_driver_is_covered_with_the_feature_net() {
-        let why = why_missing(&multi_thread(1), "io_driver.ready_events");
-        let expected = (!cfg!(feature = "net")).then_some("needs the feature `net` of worker-metrics-tokio");
-        assert_eq!(why, expected);
+        let expected = match cfg!(feature = "net") {
+            true => Coverage::Covered,
+            false => Coverage::Missing("needs the feature `net` of worker-metrics-tokio"),
+        };
+        assert_eq!(of(&multi_thread(1), Metric::IoDriverReadyEvents), Some(expected));
     }
 
     #[test]
-    fn a_current_thread_runtime_lacks_what_has_no_meaning_there() {
-        for suffix in [
-            "worker.stolen_tasks",
-            "worker.steal_operations",
-            "worker.overflows",
-            "worker.poll.mean_duration",
-        ] {
-            assert!(why_missing(&current_thread(), suffix).unwrap().contains("current-thread"), "{suffix}");
-            assert_eq!(why_missing(&multi_thread(1), suffix), None);
+    fn a_multi_thread_runtime_covers_what_has_a_meaning_there_alone() {
+        for metric in MULTI_THREAD {
+            assert_eq!(of(&multi_thread(1), metric), Some(Coverage::Covered), "{metric:?}");
         }
     }
 
@@ -107,11 +111,9 @@ mod unstable {
     fn the_builder_helper_switches_the_histograms_on() {
         let runtime =
             Builder::new_multi_thread().worker_threads(1).enable_worker_histograms().build().unwrap();
-        assert_eq!(why_missing(&runtime, "task.poll.duration"), None);
-        let why = why_missing(&runtime, "task.schedule.duration");
-        let expected = (!cfg!(feature = "schedule-latency"))
-            .then_some("needs the feature `schedule-latency` of worker-metrics-tokio");
-        assert_eq!(why, expected);
+        assert_eq!(of(&runtime, Metric::TaskPollDuration), Some(Coverage::Covered));
+        let needs = Coverage::Missing("needs `RuntimeBuilderExt::enable_worker_histograms`");
+        assert_eq!(of(&multi_thread(1), Metric::TaskPollDuration), Some(needs));
     }
 }
 
@@ -119,17 +121,14 @@ mod unstable {
 fn task_metrics_and_a_canary_cover_what_tokio_itself_does_not() {
     let runtime = multi_thread(1);
     let rows = [
-        "task.poll.duration",
-        "task.schedule.duration",
-        "task.group.poll.duration",
-        "task.group.schedule.duration",
-        "timer.delay",
+        Metric::TaskPollDuration,
+        Metric::TaskScheduleDuration,
+        Metric::TaskGroupPollDuration,
+        Metric::TaskGroupScheduleDuration,
+        Metric::TimerDelay,
     ];
-    let covered = |source: &TokioRuntime| {
-        rows.map(|suffix| {
-            source.definitions().iter().any(|row| row.definition.suffix == suffix && row.is_covered())
-        })
-    };
+    let covered =
+        |source: &TokioRuntime| rows.map(|metric| coverage(source, metric) == Some(Coverage::Covered));
     let source = TokioRuntime::new(runtime.handle());
     assert_eq!(covered(&source), [false; 5]);
     let source = source.with_tasks(&TaskMetrics::new());
@@ -148,7 +147,7 @@ fn what_is_covered_has_a_value_and_what_is_missing_has_none() {
         runtime.block_on(async {
             tokio::spawn(tokio::task::yield_now()).await.unwrap();
         });
-        let needs_poll = |snapshot: &Snapshot| snapshot.workers()[0].poll_count != Some(0);
+        let needs_poll = |snapshot: &Snapshot| snapshot.workers()[0].count(Counter::Polls) != Some(0);
         let snapshot = look_until(&source, needs_poll);
         for row in source.definitions() {
             let worker = &snapshot.workers()[0];
@@ -157,7 +156,8 @@ fn what_is_covered_has_a_value_and_what_is_missing_has_none() {
                 Reading::CountByState(_, counts) => {
                     counts.iter().all(|count| (count.read)(&snapshot).is_some())
                 }
-                Reading::WorkerCount(read) => read(worker).is_some(),
+                Reading::WorkerCount(counter) => worker.count(counter).is_some(),
+                Reading::WorkerValue(read) => read(worker).is_some(),
                 Reading::WorkerTime { read, .. } => read(worker).is_some(),
                 Reading::WorkerTimeByMicrostate(read) => read(worker).is_some(),
                 // Not asked for.
@@ -171,21 +171,30 @@ fn what_is_covered_has_a_value_and_what_is_missing_has_none() {
 #[test]
 fn stalls_are_left_to_a_watchdog() {
     for runtime in [multi_thread(1), current_thread()] {
-        for suffix in ["worker.stalls", "worker.stall.duration"] {
-            assert_eq!(why_missing(&runtime, suffix), Some(Coverage::FOR_WATCHDOG));
+        for metric in [Metric::WorkerStalls, Metric::WorkerStallDuration] {
+            assert_eq!(of(&runtime, metric), Some(Coverage::LeftToWatchdog));
         }
     }
 }
 
 #[test]
+fn a_runtime_that_is_declared_intermittent_leaves_no_stalls_to_a_watchdog() {
+    let source = TokioRuntime::new(current_thread().handle()).intermittent();
+    let needs = "needs a runtime that is not declared `TokioRuntime::intermittent`";
+    for metric in [Metric::WorkerProgressAge, Metric::WorkerStalls, Metric::WorkerStallDuration] {
+        assert_eq!(coverage(&source, metric), Some(Coverage::Missing(needs)));
+    }
+}
+
+#[test]
 fn gates_read_like_words() {
-    let gate = |suffix| Gate::of(worker_metrics::Definition::find(suffix).unwrap()).to_string();
-    assert_eq!(gate("task.count"), "stable Tokio");
-    assert_eq!(gate("worker.time"), "stable Tokio, 64-bit atomics");
-    assert_eq!(gate("worker.stalls"), "stable Tokio, `Options::with_watchdog`, 64-bit atomics");
-    assert_eq!(gate("worker.overflows"), "`--cfg tokio_unstable`, multi-thread, 64-bit atomics");
+    let gate = |metric| Gate::of(metric).unwrap().to_string();
+    assert_eq!(gate(Metric::TaskCount), "stable Tokio");
+    assert_eq!(gate(Metric::WorkerTime), "stable Tokio, 64-bit atomics");
+    assert_eq!(gate(Metric::WorkerStalls), "stable Tokio, `Options::with_watchdog`, 64-bit atomics");
+    assert_eq!(gate(Metric::WorkerOverflows), "`--cfg tokio_unstable`, multi-thread, 64-bit atomics");
     assert_eq!(
-        gate("task.schedule.duration"),
+        gate(Metric::TaskScheduleDuration),
         "`--cfg tokio_unstable`, feature `schedule-latency`, `enable_worker_histograms`, 64-bit atomics; or `TokioRuntime::with_tasks`"
     );
 }

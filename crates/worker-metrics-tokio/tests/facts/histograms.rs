@@ -4,7 +4,7 @@
 
 use tokio::runtime::{Builder, Runtime};
 use worker_metrics::histogram::{HistogramSnapshot, Scale};
-use worker_metrics::{Snapshot, Source};
+use worker_metrics::{Counter, Snapshot, Source};
 use worker_metrics_tokio::{RuntimeBuilderExt, TokioRuntime};
 
 use crate::rig::{look_until, only_worker};
@@ -39,7 +39,7 @@ fn the_polls_of_the_histogram_are_the_polls_of_the_worker() {
     for _ in 0..10 {
         runtime.block_on(runtime.spawn(async {})).unwrap();
     }
-    look_until(&source, |snapshot| only_worker(snapshot).poll_count == Some(10));
+    look_until(&source, |snapshot| only_worker(snapshot).count(Counter::Polls) == Some(10));
     let snapshot = histograms(&source);
     let polls = &snapshot.workers()[0].poll_time_histogram;
     assert_eq!((polls.count(), polls.sum_ns), (10, None), "Tokio keeps no sum");

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 
+use worker_metrics::Counter;
 use worker_metrics_tokio::TokioRuntime;
 
 use crate::rig::{current_thread, look, look_until, multi_thread, only_worker};
@@ -37,11 +38,12 @@ fn parks_and_unparks_are_those_of_the_runtime() {
     let source = TokioRuntime::new(runtime.handle());
     runtime.spawn(pending::<()>());
     // Parked once for good: nothing changes between the look and the comparison.
-    let seen =
-        look_until(&source, |snapshot| only_worker(snapshot).park_count > only_worker(snapshot).unpark_count);
+    let seen = look_until(&source, |snapshot| {
+        only_worker(snapshot).count(Counter::Parks) > only_worker(snapshot).unpark_count
+    });
     let metrics = runtime.metrics();
     let worker = only_worker(&seen);
-    assert_eq!(worker.park_count, Some(metrics.worker_park_count(0)));
+    assert_eq!(worker.count(Counter::Parks), Some(metrics.worker_park_count(0)));
     assert_eq!(worker.unpark_count, Some(metrics.worker_park_unpark_count(0) - metrics.worker_park_count(0)));
 }
 
@@ -57,7 +59,7 @@ mod unstable {
         for _ in 0..10 {
             runtime.block_on(runtime.spawn(async {})).unwrap();
         }
-        let seen = look_until(&source, |snapshot| only_worker(snapshot).poll_count == Some(10));
+        let seen = look_until(&source, |snapshot| only_worker(snapshot).count(Counter::Polls) == Some(10));
         assert_eq!(seen.spawned_task_count, Some(10));
         assert_eq!(seen.remote_schedule_count, Some(10));
         assert_eq!(seen.forced_yield_count, Some(0));
@@ -68,8 +70,8 @@ mod unstable {
     fn a_worker_that_has_polled_nothing_has_no_mean_poll_time() {
         let runtime = multi_thread(1);
         let source = TokioRuntime::new(runtime.handle());
-        let parked = look_until(&source, |snapshot| only_worker(snapshot).park_count > Some(0));
-        assert_eq!(only_worker(&parked).poll_count, Some(0));
+        let parked = look_until(&source, |snapshot| only_worker(snapshot).count(Counter::Parks) > Some(0));
+        assert_eq!(only_worker(&parked).count(Counter::Polls), Some(0));
         assert_eq!(only_worker(&parked).mean_poll_time, None);
     }
 
@@ -98,8 +100,15 @@ mod unstable {
         runtime.block_on(async { tokio::spawn(async {}).await.unwrap() });
         let seen = look(&source);
         let worker = only_worker(&seen);
-        assert_eq!((worker.steal_count, worker.steal_operations, worker.overflow_count), (None, None, None));
+        assert_eq!(
+            (
+                worker.count(Counter::Steals),
+                worker.count(Counter::StealOperations),
+                worker.count(Counter::Overflows)
+            ),
+            (None, None, None)
+        );
         assert_eq!(worker.mean_poll_time, None);
-        assert!(worker.poll_count.is_some());
+        assert!(worker.count(Counter::Polls).is_some());
     }
 }

@@ -7,7 +7,21 @@ use super::{Scale, ScaleMismatch};
 /// Buckets and sum of one histogram at one moment, or of several added.
 ///
 /// The default has no scale and no buckets: nothing was read yet.
+///
+/// # Examples
+///
+/// ```
+/// use worker_metrics::histogram::{HistogramSnapshot, Scale};
+///
+/// let scale = Scale::from_bucket_ends_ns(&[1_000, u64::MAX])?;
+/// let mut one = HistogramSnapshot::new(&scale, [3, 1], None);
+/// let other = HistogramSnapshot::new(&scale, [2, 0], None);
+/// one.merge(&other)?;
+/// assert_eq!((one.buckets.as_slice(), one.count()), ([5, 1].as_slice(), 6));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct HistogramSnapshot {
     /// How values map to the buckets; `None` when nothing was read.
     pub scale: Option<Scale>,
@@ -20,6 +34,14 @@ pub struct HistogramSnapshot {
 }
 
 impl HistogramSnapshot {
+    /// What was read of a histogram on `scale`; the sum in nanoseconds, where it was measured.
+    #[must_use]
+    pub fn new(scale: &Scale, buckets: impl IntoIterator<Item = u64>, sum_ns: Option<u64>) -> Self {
+        let mut snapshot = Self::default();
+        snapshot.fill(scale, buckets, sum_ns);
+        snapshot
+    }
+
     /// Number of values: the sum of the buckets, so that both agree.
     #[must_use]
     pub fn count(&self) -> u64 {

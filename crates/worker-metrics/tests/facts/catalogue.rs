@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 
 use worker_metrics::catalogue::{CATALOGUE, Definition, Instrument, Level, Reading};
+use worker_metrics::{Counter, Metric};
 
 #[test]
 fn names_are_unique_and_well_formed() {
@@ -13,7 +14,7 @@ fn names_are_unique_and_well_formed() {
         assert!(!definition.suffix.ends_with("total"));
         assert!(!definition.suffix.contains("seconds"));
     }
-    assert_eq!(seen.len(), 32);
+    assert_eq!(seen.len(), Metric::ALL.len());
 }
 
 #[test]
@@ -65,6 +66,7 @@ fn every_row_has_an_instrument() {
             Instrument::UpDownCounter => assert!(!histogram && !times, "{suffix}"),
             Instrument::Gauge => assert!(times, "{suffix}"),
             Instrument::Histogram => assert!(histogram, "{suffix}"),
+            other => panic!("{suffix}: {other:?}"),
         }
     }
 }
@@ -88,4 +90,27 @@ fn each_metric_speaks_of_what_its_name_says() {
 fn a_definition_is_found_by_its_name() {
     assert_eq!(Definition::find("worker.parks").unwrap().unit, "{park}");
     assert!(Definition::find("worker.park").is_none());
+}
+
+#[test]
+fn every_metric_is_the_row_of_its_index_and_is_called_as_its_name_says() {
+    assert_eq!(Metric::ALL.len(), CATALOGUE.len());
+    for (index, (&metric, definition)) in Metric::ALL.iter().zip(CATALOGUE).enumerate() {
+        assert_eq!((metric, metric.index()), (definition.metric, index));
+        assert!(std::ptr::eq(metric.definition(), definition));
+        let name: String = definition.suffix.split(['.', '_']).map(capitalised).collect();
+        assert_eq!(format!("{metric:?}"), name);
+    }
+}
+
+fn capitalised(word: &str) -> String {
+    word[..1].to_ascii_uppercase() + &word[1..]
+}
+
+#[test]
+fn every_counter_has_one_row() {
+    for &counter in Counter::ALL {
+        let is_read = |definition: &&Definition| matches!(definition.reading, Reading::WorkerCount(read) if read == counter);
+        assert_eq!(CATALOGUE.iter().filter(is_read).count(), 1, "{counter:?}");
+    }
 }

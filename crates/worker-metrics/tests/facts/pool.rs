@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use worker_metrics::histogram::Scale;
 use worker_metrics::{
-    Batch, Coverage, Namespace, NamespaceError, Pool, PoolError, Snapshot, Source, WorkerConfig, WorkerState,
+    Batch, Counter, Coverage, Identity, Metric, Namespace, NamespaceError, Pool, PoolError, Snapshot, Source,
+    WorkerConfig, WorkerState,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -46,16 +47,19 @@ fn a_snapshot_holds_what_every_worker_submitted() {
     let worker = &snapshot.workers()[1];
     assert_eq!(worker.state, Some(WorkerState::Idle));
     assert_eq!(worker.progress_age, Some(Duration::ZERO));
-    assert_eq!(worker.poll_count, Some(1));
-    assert_eq!(worker.steal_count, Some(4));
-    assert_eq!(worker.steal_operations, Some(1));
-    assert_eq!(worker.local_schedule_count, Some(1));
-    assert_eq!(worker.overflow_count, Some(1));
-    assert_eq!((worker.park_count, worker.unpark_count, worker.noop_count), (Some(2), Some(1), Some(1)));
+    assert_eq!(worker.count(Counter::Polls), Some(1));
+    assert_eq!(worker.count(Counter::Steals), Some(4));
+    assert_eq!(worker.count(Counter::StealOperations), Some(1));
+    assert_eq!(worker.count(Counter::LocalSchedules), Some(1));
+    assert_eq!(worker.count(Counter::Overflows), Some(1));
+    assert_eq!(
+        (worker.count(Counter::Parks), worker.unpark_count, worker.count(Counter::Noops)),
+        (Some(2), Some(1), Some(1))
+    );
     assert_eq!(worker.local_queue_depth, Some(6));
     assert!(worker.mean_poll_time.is_some_and(|mean| mean >= Duration::from_secs(1)));
     assert!(worker.busy_duration.is_some_and(|busy| busy >= Duration::from_secs(1)));
-    assert_eq!(snapshot.workers()[0].poll_count, Some(0));
+    assert_eq!(snapshot.workers()[0].count(Counter::Polls), Some(0));
     assert_eq!(snapshot.workers()[0].mean_poll_time, None, "unknown is absent");
     assert_eq!(snapshot.alive_task_count, Some(1));
     assert_eq!(snapshot.spawned_task_count, Some(1));
@@ -178,42 +182,50 @@ fn recording_allocates_nothing() {
 #[test]
 fn a_pool_says_what_it_does_not_cover_and_why() {
     let (pool, _batches) = pool(1);
-    let missing: Vec<_> = pool
+    let uncovered: Vec<_> = pool
         .definitions()
         .iter()
-        .filter_map(|row| match row.coverage {
-            Coverage::Missing(why) => Some((row.definition.suffix, why)),
-            Coverage::Covered => None,
-        })
+        .filter(|row| !row.is_covered())
+        .map(|row| (row.metric(), row.coverage))
         .collect();
-    let for_watchdog = "counted by the watchdog of the instrumentation: `Options::with_watchdog`";
-    let no_groups = "a pool has no task groups";
-    let no_driver = "a pool has no blocking pool and no I/O driver of its own";
+    let needs = Coverage::Missing;
     assert_eq!(
-        missing,
+        uncovered,
         [
-            ("worker.stalls", for_watchdog),
-            ("worker.stall.duration", for_watchdog),
-            ("timer.delay", "a pool has no timers of its own"),
-            ("worker.microstate.time", "needs `WorkerConfig::with_microstates`"),
-            ("blocking.thread.count", no_driver),
-            ("blocking.queue.size", no_driver),
-            ("task.poll.duration", "needs `WorkerConfig::with_poll_time_histogram`"),
-            ("task.schedule.duration", "needs `WorkerConfig::with_schedule_latency_histogram`"),
-            ("task.group.poll.duration", no_groups),
-            ("task.group.schedule.duration", no_groups),
-            ("io_driver.fd.registered", no_driver),
-            ("io_driver.fd.deregistered", no_driver),
-            ("io_driver.fd.count", no_driver),
-            ("io_driver.ready_events", no_driver),
+            (Metric::WorkerStalls, Coverage::LeftToWatchdog),
+            (Metric::WorkerStallDuration, Coverage::LeftToWatchdog),
+            (Metric::WorkerMicrostateTime, needs("needs `WorkerConfig::with_microstates`")),
+            (Metric::TaskPollDuration, needs("needs `WorkerConfig::with_poll_time_histogram`")),
+            (Metric::TaskScheduleDuration, needs("needs `WorkerConfig::with_schedule_latency_histogram`")),
+        ]
+    );
+}
+
+#[test]
+fn what_no_pool_can_have_is_not_listed() {
+    let (pool, _batches) = pool(1);
+    let listed = |metric: &&Metric| pool.definitions().iter().any(|row| row.metric() == **metric);
+    let absent: Vec<_> = Metric::ALL.iter().filter(|metric| !listed(metric)).copied().collect();
+    assert_eq!(
+        absent,
+        [
+            Metric::TimerDelay,
+            Metric::BlockingThreadCount,
+            Metric::BlockingQueueSize,
+            Metric::TaskGroupPollDuration,
+            Metric::TaskGroupScheduleDuration,
+            Metric::IoDriverFdRegistered,
+            Metric::IoDriverFdDeregistered,
+            Metric::IoDriverFdCount,
+            Metric::IoDriverReadyEvents,
         ]
     );
 }
 
 #[test]
 fn a_metric_can_be_left_out() {
-    let (pool, _batches) = Pool::builder("jobs").workers(1).without("worker.overflows").build().unwrap();
-    let row = pool.definitions().iter().find(|row| row.definition.suffix == "worker.overflows").unwrap();
+    let (pool, _batches) = Pool::builder("jobs").workers(1).without(Metric::WorkerOverflows).build().unwrap();
+    let row = pool.definitions().iter().find(|row| row.metric() == Metric::WorkerOverflows).unwrap();
     assert_eq!(row.coverage, Coverage::Missing("left out by `PoolBuilder::without`"));
 }
 
@@ -257,8 +269,19 @@ fn bad_pools_are_refused_by_value_and_remedy() {
         message(Pool::builder("jobs").workers(1).namespace(Namespace::TOKIO)),
         "the namespace \"tokio\" is for Tokio's own runtimes: choose one with `Namespace::new`"
     );
+}
+
+#[test]
+fn a_name_may_be_so_long_and_an_error_shows_only_its_beginning() {
+    let built = |len: usize| Pool::builder("ü".repeat(len / 2)).workers(1).build();
+    assert!(built(Identity::MAX_NAME_LEN).is_ok());
+    let error = built(1 << 20).unwrap_err();
+    assert_eq!(error, PoolError::NameTooLong { begin: "ü".repeat(40), len: 1 << 20 });
     assert_eq!(
-        Pool::builder("jobs").workers(1).without("worker.stealing").build().unwrap_err(),
-        PoolError::UnknownMetric("worker.stealing".into())
+        error.to_string(),
+        format!(
+            "the pool's name \"{}\"… has 1048576 bytes: use at most 200, since every series carries it",
+            "ü".repeat(40)
+        )
     );
 }

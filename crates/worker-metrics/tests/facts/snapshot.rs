@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use worker_metrics::{Snapshot, TaskGroupSnapshot, WorkerState};
+use worker_metrics::{Counter, Snapshot, TaskGroupSnapshot, WorkerState};
 
 #[test]
 fn a_snapshot_that_begins_again_has_forgotten_everything() {
     let mut snapshot = Snapshot::with_histograms();
-    snapshot.begin(2)[1].poll_count = Some(3);
+    snapshot.begin(2)[1].set_count(Counter::Polls, 3);
     snapshot.alive_task_count = Some(4);
     snapshot.timer_delay_histogram.buckets.push(1);
     snapshot.begin(1);

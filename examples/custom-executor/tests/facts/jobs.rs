@@ -3,7 +3,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 
 use custom_executor::{JobPool, JoinError};
-use worker_metrics::{Coverage, Microstate, Snapshot, Source};
+use worker_metrics::{Coverage, Metric, Microstate, Snapshot, Source};
 
 use crate::gate::Gate;
 use crate::totals::Totals;
@@ -75,15 +75,20 @@ fn jobs_that_wait_are_seen_in_the_queue_and_dropped_at_the_shutdown() {
 #[test]
 fn what_has_no_meaning_for_jobs_is_left_out_and_not_zero() {
     let jobs = JobPool::start("render", 1).unwrap();
-    let left_out = |suffix: &str| {
-        let row = jobs.pool().definitions().iter().find(|row| row.definition.suffix == suffix).unwrap();
+    let left_out = |metric: Metric| {
+        let row = jobs.pool().definitions().iter().find(|row| row.metric() == metric).unwrap();
         matches!(row.coverage, Coverage::Missing(_))
     };
-    for suffix in JobPool::WITHOUT {
-        assert!(left_out(suffix), "{suffix}");
+    for metric in JobPool::WITHOUT {
+        assert!(left_out(metric), "{metric:?}");
     }
-    for suffix in ["worker.polls", "task.poll.duration", "task.schedule.duration", "worker.microstate.time"] {
-        assert!(!left_out(suffix), "{suffix}");
+    for metric in [
+        Metric::WorkerPolls,
+        Metric::TaskPollDuration,
+        Metric::TaskScheduleDuration,
+        Metric::WorkerMicrostateTime,
+    ] {
+        assert!(!left_out(metric), "{metric:?}");
     }
     let mut snapshot = Snapshot::new();
     jobs.pool().collect(&mut snapshot);

@@ -24,7 +24,10 @@ fn known(row: &Row, snapshot: &Snapshot) -> (usize, usize) {
         Reading::CountByState(_, counts) => {
             (counts.iter().filter(|count| (count.read)(snapshot).is_some()).count(), 0)
         }
-        Reading::WorkerCount(read) => (workers.iter().filter_map(read).count(), 0),
+        Reading::WorkerCount(counter) => {
+            (workers.iter().filter_map(|worker| worker.count(counter)).count(), 0)
+        }
+        Reading::WorkerValue(read) => (workers.iter().filter_map(read).count(), 0),
         Reading::WorkerTime { read, .. } => (workers.iter().filter_map(read).count(), 0),
         Reading::WorkerTimeByMicrostate(read) => {
             (workers.iter().filter_map(read).count() * row.definition.states().len(), 0)

@@ -69,8 +69,7 @@ fn asked_by_alerts(prometheus: &Prometheus) -> Vec<(String, String)> {
 /// Whether the query asks for what a runtime of stable Tokio does not tell.
 fn needs_tokio_unstable(query: &str) -> bool {
     let needs = |definition: &&Definition| {
-        let gate = Gate::of(definition);
-        gate.tokio_unstable && gate.or.is_none()
+        Gate::of(definition.metric).is_some_and(|gate| gate.tokio_unstable && gate.or.is_none())
     };
     let named =
         |definition: &Definition| query.contains(&Namespace::TOKIO.metric(definition).replace('.', "_"));

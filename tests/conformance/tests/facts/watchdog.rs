@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use opentelemetry_sdk::metrics::Temporality;
 use otlp_receiver::{Document, Point, Receiver};
 use tokio::runtime::{Builder, Runtime};
-use worker_metrics::{Batch, Identity, Pool, Row, Snapshot, Source, WorkerInfo, WorkerState};
+use worker_metrics::{Batch, Identity, Metric, Pool, Row, Snapshot, Source, WorkerInfo, WorkerState};
 use worker_metrics_otel::{Compression, Histograms, Instrumentation, Options, Stall, Watchdog};
 use worker_metrics_tokio::{RuntimeBuilderExt, TaskMetrics, TokioRuntime};
 
@@ -395,11 +395,16 @@ fn what_a_source_does_not_leave_to_a_watchdog_stays_absent() {
     workers.register(&rig.meter());
     let runtime = Builder::new_current_thread().build().unwrap();
     let _paused = workers.attach(TokioRuntime::new(runtime.handle()).intermittent()).unwrap();
-    let (pool, _batches) = Pool::builder("render").workers(1).without("worker.stalls").build().unwrap();
+    let (pool, _batches) = Pool::builder("render").workers(1).without(Metric::WorkerStalls).build().unwrap();
     let _render = workers.attach(pool).unwrap();
     assert!(rig.collect().metrics.iter().all(|metric| !metric.name.ends_with(".stalls")));
     let coverage = workers.coverage().iter().map(ToString::to_string).collect::<String>();
-    assert!(coverage.contains("tokio.worker.stalls: declared `TokioRuntime::intermittent`"), "{coverage}");
+    assert!(
+        coverage.contains(
+            "tokio.worker.stalls: needs a runtime that is not declared `TokioRuntime::intermittent`"
+        ),
+        "{coverage}"
+    );
     assert!(coverage.contains("worker_pool.worker.stalls: left out by `PoolBuilder::without`"), "{coverage}");
 }
 
@@ -429,7 +434,7 @@ fn what_a_source_counts_itself_stands() {
     workers.register(&rig.meter());
     let (pool, _batches) = Pool::builder("render").workers(1).build().unwrap();
     let mut rows = pool.definitions().to_vec();
-    let row = rows.iter_mut().find(|row| row.definition.suffix == "worker.stalls").unwrap();
+    let row = rows.iter_mut().find(|row| row.metric() == Metric::WorkerStalls).unwrap();
     row.coverage = worker_metrics::Coverage::Covered;
     let _render = workers.attach(Counting(pool, rows)).unwrap();
     assert_eq!(rig.collect().sum(STALLS), 7.0);

@@ -2,7 +2,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
-use worker_metrics::{Source, WorkerState};
+use worker_metrics::{Counter, Source, WorkerState};
 use worker_metrics_tokio::{RuntimeBuilderExt, TaskMetrics, TokioRuntime};
 
 use crate::rig::{Blocked, look, look_until, only_worker};
@@ -59,9 +59,10 @@ fn busy_time_during_an_instrumented_poll_is_never_above_what_tokio_counts_in_the
     for _ in 0..20 {
         let blocked = block(&tasks, &runtime);
         let seen = look(&source);
-        let (live, parks) = (only_worker(&seen).busy_duration.unwrap(), only_worker(&seen).park_count);
+        let (live, parks) =
+            (only_worker(&seen).busy_duration.unwrap(), only_worker(&seen).count(Counter::Parks));
         blocked.release();
-        look_until(&source, |snapshot| only_worker(snapshot).park_count > parks);
+        look_until(&source, |snapshot| only_worker(snapshot).count(Counter::Parks) > parks);
         assert!(live <= runtime.metrics().worker_total_busy_duration(0));
     }
 }

@@ -66,7 +66,7 @@ fn merging_workers_is_measuring_with_one() {
 fn a_sum_unknown_of_one_worker_is_unknown_of_all() {
     let scale = Scale::preset();
     let known = snapshot_of(&scale, &[1_000_000]);
-    let unknown = HistogramSnapshot { sum_ns: None, ..known.clone() };
+    let unknown = HistogramSnapshot::new(&scale, known.buckets.clone(), None);
     for (mut into, from) in [(known.clone(), unknown.clone()), (unknown, known)] {
         into.merge(&from).expect("one scale");
         assert_eq!((into.count(), into.sum_ns), (2, None));
@@ -90,7 +90,7 @@ fn another_scale_is_not_added() {
     let mismatch = into.merge(&other).expect_err("the scales differ");
     assert_eq!(mismatch, ScaleMismatch { buckets: 23, other_buckets: 23 });
     assert!(mismatch.to_string().ends_with("on another scale: give both the same Scale"), "{mismatch}");
-    let shorter = HistogramSnapshot { buckets: vec![1; 22], ..before.clone() };
+    let shorter = HistogramSnapshot::new(&Scale::preset(), [1; 22], before.sum_ns);
     assert_eq!(into.merge(&shorter), Err(ScaleMismatch { buckets: 23, other_buckets: 22 }));
     assert_eq!(into, before);
 }
@@ -98,8 +98,7 @@ fn another_scale_is_not_added() {
 #[test]
 fn totals_stay_at_the_largest_number() {
     let scale = Scale::preset();
-    let full =
-        HistogramSnapshot { buckets: vec![u64::MAX; 23], sum_ns: Some(u64::MAX), ..snapshot_of(&scale, &[]) };
+    let full = HistogramSnapshot::new(&scale, [u64::MAX; 23], Some(u64::MAX));
     let mut into = full.clone();
     into.merge(&full).expect("one scale");
     assert_eq!((into.count(), &into), (u64::MAX, &full));
