@@ -16,7 +16,7 @@ pub struct Gate {
     pub atomics_64: bool,
     /// `--cfg tokio_unstable`.
     pub tokio_unstable: bool,
-    /// A feature of Tokio.
+    /// A feature of this crate, or of Tokio where it begins with `tokio/`.
     pub feature: Option<&'static str>,
     /// Something to be called, when the runtime is built or when its source is made.
     pub call: Option<&'static str>,
@@ -68,7 +68,7 @@ impl Gate {
             | Metric::IoDriverReadyEvents => Self { feature: Some("net"), ..unstable },
             Metric::TaskPollDuration => Self { call: histograms, or: tasks, ..unstable },
             Metric::TaskScheduleDuration => {
-                Self { call: histograms, or: tasks, feature: Some("schedule-latency"), ..unstable }
+                Self { call: histograms, or: tasks, feature: Some("tokio/schedule-latency"), ..unstable }
             }
             Metric::TaskGroupPollDuration | Metric::TaskGroupScheduleDuration => {
                 Self { call: tasks, ..Self::default() }

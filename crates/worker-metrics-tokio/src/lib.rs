@@ -19,3 +19,11 @@ pub use runtime::{NoRuntimeError, TokioRuntime, ZeroStallThresholdError};
 pub use tasks::{
     Hooks, Instrumented, TaskMetrics, TaskMetricsBuilder, TaskMetricsError, UnknownTaskGroupError,
 };
+
+// What a user of a Tokio source meets of the core, and the core itself for the rest.
+pub use worker_metrics;
+#[doc(no_inline)]
+pub use worker_metrics::{
+    Attribute, Counter, Coverage, Definition, Identity, Metric, Namespace, Row, Snapshot, Source,
+    TaskGroupSnapshot, WorkerInfo, WorkerSnapshot, WorkerState,
+};

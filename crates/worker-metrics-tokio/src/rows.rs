@@ -5,8 +5,8 @@
 use worker_metrics::{Clock, Coverage, Metric, Row};
 
 use crate::gate::Gate;
-use crate::stable;
 use crate::unstable::{self, Histograms};
+use crate::{stable, tasks};
 
 /// The properties of a source that decide on its coverage.
 #[derive(Debug)]
@@ -40,6 +40,9 @@ fn coverage(metric: Metric, provided: &Provided<'_>) -> Option<Coverage> {
 
 fn missing(metric: Metric, gate: Gate, provided: &Provided<'_>) -> Option<&'static str> {
     match metric {
+        Metric::TaskPollDuration | Metric::TaskScheduleDuration if !tasks::know_workers() => {
+            Some("needs Tokio 1.54 or `--cfg tokio_unstable`")
+        }
         Metric::TaskPollDuration | Metric::TaskScheduleDuration if provided.task_groups.is_some() => None,
         Metric::TaskGroupPollDuration | Metric::TaskGroupScheduleDuration => match provided.task_groups {
             Some(0) => Some("needs a group: `TaskMetricsBuilder::group`"),
@@ -56,6 +59,8 @@ fn missing(metric: Metric, gate: Gate, provided: &Provided<'_>) -> Option<&'stat
     }
 }
 
+const ENABLE: Option<&str> = Some("needs `RuntimeBuilderExt::enable_worker_histograms`");
+
 /// What Tokio itself lacks.
 fn missing_of_tokio(metric: Metric, gate: Gate, provided: &Provided<'_>) -> Option<&'static str> {
     if gate.atomics_64 && !stable::COUNTERS {
@@ -71,19 +76,39 @@ fn missing_of_tokio(metric: Metric, gate: Gate, provided: &Provided<'_>) -> Opti
             None => "needs `--cfg tokio_unstable` in RUSTFLAGS or .cargo/config.toml",
         });
     }
-    match gate.feature {
-        Some("net") if !unstable::IO_DRIVER => {
-            return Some("needs the feature `net` of worker-metrics-tokio");
+    let Histograms { poll_time, schedule_latency, offers_schedule_latency } = provided.histograms;
+    match metric {
+        Metric::TaskScheduleDuration if !offers_schedule_latency => {
+            Some("needs the feature `schedule-latency` of tokio")
         }
-        Some("schedule-latency") if !unstable::SCHEDULE_LATENCY => {
-            return Some("needs the feature `schedule-latency` of worker-metrics-tokio");
+        Metric::TaskPollDuration if poll_time.is_none() => ENABLE,
+        Metric::TaskScheduleDuration if schedule_latency.is_none() => ENABLE,
+        _ if gate.feature == Some("net") && !unstable::IO_DRIVER => {
+            Some("needs the feature `net` of worker-metrics-tokio")
         }
-        _ => {}
+        _ => None,
     }
-    let kept = match metric {
-        Metric::TaskPollDuration => provided.histograms.poll_time.is_some(),
-        Metric::TaskScheduleDuration => provided.histograms.schedule_latency.is_some(),
-        _ => true,
-    };
-    (!kept).then_some("needs `RuntimeBuilderExt::enable_worker_histograms`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tokio_without_schedule_latencies_names_its_feature_where_it_could_keep_them() {
+        let histograms = Histograms { offers_schedule_latency: false, ..Histograms::default() };
+        let provided = Provided {
+            multi_thread: true,
+            intermittent: false,
+            histograms: &histograms,
+            task_groups: None,
+            canary: false,
+        };
+        let expected = match unstable::ENABLED {
+            true => "needs the feature `schedule-latency` of tokio",
+            false => "needs `TokioRuntime::with_tasks`",
+        };
+        let coverage = coverage(Metric::TaskScheduleDuration, &provided);
+        assert_eq!(coverage, Some(Coverage::Missing(expected)));
+    }
 }

@@ -17,7 +17,7 @@ use crate::driving::Driving;
 use crate::progress::Progress;
 use crate::rows::{Provided, rows};
 use crate::stable::Look;
-use crate::tasks::{Activity, Reader, TaskMetrics};
+use crate::tasks::{Activity, Reader, TaskMetrics, know_workers};
 use crate::unstable::{self, Histograms};
 
 /// A Tokio runtime, ready to be attached.
@@ -218,8 +218,9 @@ impl TokioRuntime {
             }
         }
         if let Some(tasks) = tasks.as_mut().filter(|_| histograms) {
-            let Histograms { poll_time, schedule_latency } = &self.histograms;
-            tasks.read_workers(poll_time.is_none(), schedule_latency.is_none(), snapshot);
+            let Histograms { poll_time, schedule_latency, .. } = &self.histograms;
+            let (polls, schedules) = (poll_time.is_none(), schedule_latency.is_none());
+            tasks.read_workers(know_workers() && polls, know_workers() && schedules, snapshot);
             tasks.read_groups(snapshot);
         }
         snapshot.alive_task_count = Some(alive_tasks as u64);

@@ -11,18 +11,21 @@ use worker_metrics::histogram::Scale;
 pub(crate) const ENABLED: bool = cfg!(tokio_unstable);
 /// Whether it has the counters of the I/O driver.
 pub(crate) const IO_DRIVER: bool = cfg!(all(tokio_unstable, feature = "net"));
-/// Whether it has the schedule-latency histogram.
-pub(crate) const SCHEDULE_LATENCY: bool = cfg!(all(tokio_unstable, feature = "schedule-latency"));
 
 /// The scales of the histograms that a runtime keeps, read once: they do not change in its life.
 #[derive(Debug, Default)]
 pub(crate) struct Histograms {
     pub(crate) poll_time: Option<Scale>,
     pub(crate) schedule_latency: Option<Scale>,
+    /// Whether this Tokio has the second one at all.
+    pub(crate) offers_schedule_latency: bool,
 }
 
 #[cfg(tokio_unstable)]
 mod filling {
+    use std::ops::Range;
+    use std::time::Duration;
+
     use tokio::runtime::HistogramConfiguration;
     use tokio::runtime::LogHistogram;
     use worker_metrics::histogram::HistogramSnapshot;
@@ -36,26 +39,86 @@ mod filling {
                 let buckets = 0..metrics.poll_time_histogram_num_buckets();
                 scale(buckets.map(|bucket| metrics.poll_time_histogram_bucket_range(bucket)))
             });
-            Self { poll_time: poll_time.flatten(), schedule_latency: schedule_latency_scale(metrics) }
+            let enabled = metrics.schedule_latency_histogram_enabled().answer();
+            let schedule_latency = enabled.filter(|enabled| *enabled).and_then(|_| {
+                let buckets = 0..metrics.schedule_latency_histogram_num_buckets();
+                scale(buckets.map(|bucket| metrics.schedule_latency_histogram_bucket_range(bucket)))
+            });
+            Self {
+                poll_time: poll_time.flatten(),
+                schedule_latency,
+                offers_schedule_latency: enabled.is_some(),
+            }
         }
     }
 
     /// A scale of the same buckets. `None` cannot happen with what Tokio builds, and means that the histogram is left out.
-    fn scale(ranges: impl Iterator<Item = std::ops::Range<std::time::Duration>>) -> Option<Scale> {
+    fn scale(ranges: impl Iterator<Item = Range<Duration>>) -> Option<Scale> {
         let ends_ns = ranges.map(|range| u64::try_from(range.end.as_nanos()).unwrap_or(u64::MAX));
         Scale::from_bucket_ends_ns(&ends_ns.collect::<Vec<_>>()).ok()
     }
 
-    #[cfg(feature = "schedule-latency")]
-    fn schedule_latency_scale(metrics: &RuntimeMetrics) -> Option<Scale> {
-        let buckets = 0..metrics.schedule_latency_histogram_num_buckets();
-        let ranges = buckets.map(|bucket| metrics.schedule_latency_histogram_bucket_range(bucket));
-        metrics.schedule_latency_histogram_enabled().then(|| scale(ranges)).flatten()
+    /// The answers of a Tokio that keeps no schedule latencies: one before 1.53, or without its feature
+    /// `schedule-latency`, which a cfg of this crate cannot see.
+    ///
+    /// A method of the type itself goes before a method of a trait, so that these run only where Tokio has none of
+    /// that name.
+    #[allow(dead_code, reason = "they are for Tokios that lack the methods")]
+    trait WithoutScheduleLatency {
+        fn schedule_latency_histogram_enabled(&self) -> NoAnswer {
+            NoAnswer
+        }
+
+        fn schedule_latency_histogram_num_buckets(&self) -> usize {
+            0
+        }
+
+        fn schedule_latency_histogram_bucket_range(&self, _: usize) -> Range<Duration> {
+            Duration::ZERO..Duration::ZERO
+        }
+
+        fn schedule_latency_histogram_bucket_count(&self, _: usize, _: usize) -> u64 {
+            0
+        }
     }
 
-    #[cfg(not(feature = "schedule-latency"))]
-    fn schedule_latency_scale(_: &RuntimeMetrics) -> Option<Scale> {
-        None
+    impl WithoutScheduleLatency for RuntimeMetrics {}
+
+    /// The same for the builder.
+    #[allow(dead_code, reason = "they are for Tokios that lack the methods")]
+    trait BuilderWithoutScheduleLatency {
+        fn enable_metrics_schedule_latency_histogram(&mut self) -> &mut Self {
+            self
+        }
+
+        fn metrics_schedule_latency_histogram_configuration(
+            &mut self,
+            _: HistogramConfiguration,
+        ) -> &mut Self {
+            self
+        }
+    }
+
+    impl BuilderWithoutScheduleLatency for Builder {}
+
+    /// What [`WithoutScheduleLatency`] answers where Tokio would say whether it keeps the histogram.
+    struct NoAnswer;
+
+    trait Answer {
+        /// `None` for a Tokio that cannot be asked.
+        fn answer(self) -> Option<bool>;
+    }
+
+    impl Answer for bool {
+        fn answer(self) -> Option<bool> {
+            Some(self)
+        }
+    }
+
+    impl Answer for NoAnswer {
+        fn answer(self) -> Option<bool> {
+            None
+        }
     }
 
     pub(crate) fn read_runtime(metrics: &RuntimeMetrics, into: &mut Snapshot) {
@@ -112,7 +175,7 @@ mod filling {
                 metrics.poll_time_histogram_bucket_count(worker, bucket)
             });
         }
-        #[cfg(feature = "schedule-latency")]
+        #[cfg(target_has_atomic = "64")]
         if let Some(scale) = &histograms.schedule_latency {
             fill(&mut into.schedule_latency_histogram, scale, |bucket| {
                 metrics.schedule_latency_histogram_bucket_count(worker, bucket)
@@ -128,9 +191,7 @@ mod filling {
     pub(crate) fn enable_histograms(builder: &mut Builder) {
         builder
             .enable_metrics_poll_time_histogram()
-            .metrics_poll_time_histogram_configuration(HistogramConfiguration::log(preset()));
-        #[cfg(feature = "schedule-latency")]
-        builder
+            .metrics_poll_time_histogram_configuration(HistogramConfiguration::log(preset()))
             .enable_metrics_schedule_latency_histogram()
             .metrics_schedule_latency_histogram_configuration(HistogramConfiguration::log(preset()));
     }

@@ -15,6 +15,7 @@ mod reader;
 mod shared;
 mod thread;
 mod waker;
+mod worker;
 
 pub(crate) use block::Activity;
 pub use error::{TaskMetricsError, UnknownTaskGroupError};
@@ -22,3 +23,4 @@ pub use hooks::Hooks;
 pub use instrumented::Instrumented;
 pub use metrics::{TaskMetrics, TaskMetricsBuilder};
 pub(crate) use reader::Reader;
+pub(crate) use worker::know_workers;

@@ -7,10 +7,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
-use tokio::runtime::worker_index;
-
 use super::block::Writer;
 use super::shared::Shared;
+use super::worker::current_worker;
 
 thread_local! {
     static BOUND: RefCell<Vec<Bound>> = const { RefCell::new(Vec::new()) };
@@ -45,7 +44,7 @@ impl Current {
     /// thread is ending.
     #[inline]
     pub(super) fn of(shared: &Arc<Shared>) -> Option<Self> {
-        let worker = worker_index();
+        let worker = current_worker();
         with_bound(|bound| {
             let known =
                 bound.iter().find(|bound| bound.is_to(shared)).and_then(|bound| bound.writer.as_ref());

@@ -112,8 +112,10 @@ mod unstable {
         let runtime =
             Builder::new_multi_thread().worker_threads(1).enable_worker_histograms().build().unwrap();
         assert_eq!(of(&runtime, Metric::TaskPollDuration), Some(Coverage::Covered));
+        assert_eq!(of(&runtime, Metric::TaskScheduleDuration), Some(Coverage::Covered));
         let needs = Coverage::Missing("needs `RuntimeBuilderExt::enable_worker_histograms`");
         assert_eq!(of(&multi_thread(1), Metric::TaskPollDuration), Some(needs));
+        assert_eq!(of(&multi_thread(1), Metric::TaskScheduleDuration), Some(needs));
     }
 }
 
@@ -195,6 +197,6 @@ fn gates_read_like_words() {
     assert_eq!(gate(Metric::WorkerOverflows), "`--cfg tokio_unstable`, multi-thread, 64-bit atomics");
     assert_eq!(
         gate(Metric::TaskScheduleDuration),
-        "`--cfg tokio_unstable`, feature `schedule-latency`, `enable_worker_histograms`, 64-bit atomics; or `TokioRuntime::with_tasks`"
+        "`--cfg tokio_unstable`, feature `tokio/schedule-latency`, `enable_worker_histograms`, 64-bit atomics; or `TokioRuntime::with_tasks`"
     );
 }

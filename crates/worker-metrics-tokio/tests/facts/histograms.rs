@@ -44,11 +44,7 @@ fn the_polls_of_the_histogram_are_the_polls_of_the_worker() {
     let polls = &snapshot.workers()[0].poll_time_histogram;
     assert_eq!((polls.count(), polls.sum_ns), (10, None), "Tokio keeps no sum");
     let delays = &snapshot.workers()[0].schedule_latency_histogram;
-    if cfg!(feature = "schedule-latency") {
-        assert_eq!(delays.count(), 10);
-    } else {
-        assert_eq!(*delays, HistogramSnapshot::default());
-    }
+    assert_eq!(delays.count(), 10);
 }
 
 #[test]

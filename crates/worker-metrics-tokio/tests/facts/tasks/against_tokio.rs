@@ -79,9 +79,7 @@ fn both_count_the_same_polls_and_schedulings_within_a_bucket() {
     let ours = &snapshot.task_groups()[0];
     assert_eq!(ours.poll_time_histogram.count(), polls);
     assert_agreement(&ours.poll_time_histogram, &tokios(&source));
-    if cfg!(feature = "schedule-latency") {
-        let tokios = merged(snapshot.workers().iter().map(|worker| &worker.schedule_latency_histogram));
-        assert!(tokios.sum_ns.is_none(), "Tokio's own");
-        assert_agreement(&ours.schedule_latency_histogram, &tokios);
-    }
+    let tokios = merged(snapshot.workers().iter().map(|worker| &worker.schedule_latency_histogram));
+    assert!(tokios.sum_ns.is_none(), "Tokio's own");
+    assert_agreement(&ours.schedule_latency_histogram, &tokios);
 }

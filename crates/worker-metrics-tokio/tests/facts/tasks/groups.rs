@@ -44,7 +44,7 @@ fn what_tokio_keeps_itself_wins_and_groups_are_counted_all_the_same() {
     let worker = &snapshot.workers()[0];
     // Tokio keeps no sum, and publishes when the worker parks.
     assert_eq!(worker.poll_time_histogram.sum_ns.is_none(), cfg!(tokio_unstable));
-    let own = cfg!(all(tokio_unstable, feature = "schedule-latency"));
+    let own = cfg!(tokio_unstable);
     assert_eq!(worker.schedule_latency_histogram.sum_ns.is_none(), own);
     assert_eq!(snapshot.task_groups()[0].poll_time_histogram.count(), 2);
 }
