@@ -165,20 +165,27 @@ impl TokioRuntime {
         self.covered()
     }
 
-    /// Measures how late a timer is that is due every `interval`, as `tokio.timer.delay`: what any task of the runtime that waits for
-    /// a timer has to expect.
+    /// Measures how late a timer is that is due every `interval`, as `tokio.timer.delay`: what any task of the runtime
+    /// that waits for a timer has to expect.
     ///
-    /// It is a task on the observed runtime, from now until this source is dropped, and one of `tokio.task.count`; 10 ms is a usual
-    /// interval. Tokio's timers have a resolution of a millisecond, so that delays of up to 1 ms mean nothing. While all workers are
-    /// blocked nothing is measured: the delay is counted, once, when the timer is served.
+    /// It is a task on the observed runtime, from now until this source is dropped, and one of `tokio.task.count`;
+    /// 10 ms is a usual interval. Tokio's timers have a resolution of a millisecond, so that delays of up to 1 ms mean
+    /// nothing. While all workers are blocked nothing is measured: the delay is counted, once, when the timer is served.
+    ///
+    /// Leave it out under [paused time](tokio::time::pause). The clock then moves on by itself whenever the runtime has
+    /// nothing to do, to the next timer, which is the canary's: each virtual hour runs its task 360,000 times at an
+    /// interval of 10 ms, what it measures lies in the lowest bucket, and a test that waits for another thread under a virtual
+    /// timeout sees the time pass in small steps instead of one, and may end otherwise than without a canary.
     ///
     /// **Cost**: one timer, one poll and two clock readings each interval, and a worker that wakes for it. Measured in
     /// `docs/benchmarks.md`.
     ///
     /// # Errors
     ///
-    /// [`CanaryError`] if the interval is zero or above an hour, or the runtime was built without timers, which
-    /// shows in a panic of Tokio's that is caught here and told by the program's panic hook.
+    /// [`CanaryError::Interval`] if the interval is zero or above an hour; [`CanaryError::NoTimer`] if the runtime was
+    /// built without timers. Tokio can be asked for the latter only by making a timer, which panics: the panic is caught
+    /// here, after the program's panic hook has run. A program that is built with `panic = "abort"` ends there instead:
+    /// call this only for a runtime that was built with `enable_time` or `enable_all`.
     pub fn with_canary(mut self, interval: Duration) -> Result<Self, CanaryError> {
         self.canary = Some(Canary::spawn(&self.handle, interval)?);
         Ok(self.covered())

@@ -177,3 +177,42 @@ pub(crate) struct Activity {
     /// Whether hooks tell who runs the worker, so that one look is enough.
     pub(crate) is_hooked: bool,
 }
+
+/// What a reader may see of a block while its thread polls, in every order that the memory model allows.
+#[cfg(all(test, worker_metrics_loom))]
+mod models {
+    use loom::thread;
+
+    use super::*;
+
+    fn poll(group: usize, began_at_ns: u64) -> Measured {
+        Measured {
+            group: Some(group),
+            began_at_ns,
+            delay_ns: None,
+            counts_polls: false,
+            counts_schedules: false,
+        }
+    }
+
+    #[test]
+    fn a_poll_in_progress_is_one_that_has_begun_and_activity_never_goes_back() {
+        loom::model(|| {
+            let mut writer = Writer::new(Some(0), &Scale::preset(), 0);
+            let block = writer.block().clone();
+            let polling = thread::spawn(move || {
+                for (group, began_at_ns) in [(0, 10), (1, 30)] {
+                    let poll = poll(group, began_at_ns);
+                    writer.begin_poll(&poll);
+                    writer.end_poll(&poll, began_at_ns + 10);
+                }
+            });
+            let seen = [0, 1].map(|_| (block.poll_began_at_ns(), block.active_at_ns()));
+            assert!(seen.iter().all(|(began_at_ns, _)| matches!(began_at_ns, None | Some(10 | 30))));
+            assert!(!matches!(seen, [(Some(30), _), (Some(10), _)]), "a poll that ended came back");
+            assert!(seen[0].1 <= seen[1].1);
+            polling.join().expect("the writer does not panic");
+            assert_eq!((block.poll_began_at_ns(), block.active_at_ns(), block.group()), (None, 40, None));
+        });
+    }
+}

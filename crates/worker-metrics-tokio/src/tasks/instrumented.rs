@@ -26,13 +26,23 @@ pin_project! {
         waker: Option<TaskWaker>,
         // Of the task that was spawned and has not been polled yet.
         spawned_at_ns: Option<u64>,
+        // Whether it is known to be the whole of a task, which nothing but a wake polls.
+        is_task: bool,
         last_poll_ended_at_ns: u64,
     }
 }
 
 impl<F> Instrumented<F> {
     pub(super) fn new(future: F, shared: Arc<Shared>, group: Option<usize>) -> Self {
-        Self { future, shared, group, waker: None, spawned_at_ns: None, last_poll_ended_at_ns: 0 }
+        Self {
+            future,
+            shared,
+            group,
+            waker: None,
+            spawned_at_ns: None,
+            is_task: false,
+            last_poll_ended_at_ns: 0,
+        }
     }
 
     /// Says that the future is spawned now, so that the delay until its first poll is counted.
@@ -41,6 +51,7 @@ impl<F> Instrumented<F> {
     /// [`JoinSet`](tokio::task::JoinSet): call it just before.
     pub fn scheduled_now(mut self) -> Self {
         self.spawned_at_ns = Some(self.shared.clock.now_ns());
+        self.is_task = true;
         self
     }
 }
@@ -59,7 +70,10 @@ impl<F: Future> Future for Instrumented<F> {
         let waker: &TaskWaker = this.waker.get_or_insert_with(|| TaskWaker::new(cx.waker(), shared.clock));
         // A task that is woken while it is polled is scheduled when the poll has ended.
         let woken_at_ns = waker.take_stamp().map(|at_ns| at_ns.max(*this.last_poll_ended_at_ns));
-        let scheduled_at_ns = woken_at_ns.or(this.spawned_at_ns.take());
+        // Its wake found the stamp of another, which the last poll had not taken yet: it came while that
+        // poll was beginning. A future within another one is polled for other reasons as well.
+        let woken_in_last_poll = || this.is_task.then_some(*this.last_poll_ended_at_ns);
+        let scheduled_at_ns = woken_at_ns.or_else(|| this.spawned_at_ns.take()).or_else(woken_in_last_poll);
 
         let poll = shared.measure(*this.group, scheduled_at_ns);
         let current = Current::of(shared);

@@ -12,7 +12,7 @@ use crate::atomic::AtomicU64;
 
 /// The waker of an instrumented task, around the one that it was polled with.
 ///
-/// The first wake after the beginning of a poll counts: those after it find the task scheduled already.
+/// The first wake after the stamp was taken counts: those after it find the task scheduled already.
 struct StampingWaker {
     inner: Waker,
     clock: Clock,
@@ -71,11 +71,93 @@ impl TaskWaker {
     }
 
     /// When it was first woken since this was asked last.
+    ///
+    /// A wake that comes after Tokio has begun the poll, and before this is asked, may find the stamp
+    /// of the wake before it and leave none. The poll that it causes then has no stamp.
     #[inline]
     pub(super) fn take_stamp(&self) -> Option<u64> {
-        let woken_at_ns = Some(self.stamping.woken_at_ns.load(Relaxed)).filter(|at_ns| *at_ns > 0)?;
-        // Nobody else writes to a stamp that is there, so that nothing is lost between the two.
-        self.stamping.woken_at_ns.store(0, Relaxed);
-        Some(woken_at_ns)
+        let woken_at_ns = self.stamping.woken_at_ns.swap(0, Relaxed);
+        (woken_at_ns > 0).then_some(woken_at_ns)
+    }
+}
+
+#[cfg(all(test, not(worker_metrics_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_several_wakes_leaves_the_stamp_and_it_is_taken_once() {
+        let clock = Clock::new();
+        let waker = TaskWaker::new(Waker::noop(), clock);
+        assert_eq!(waker.take_stamp(), None);
+        waker.waker().wake_by_ref();
+        let woken_by_ns = clock.now_ns().max(1);
+        waker.waker().wake_by_ref();
+        assert!(waker.take_stamp().is_some_and(|at_ns| at_ns <= woken_by_ns));
+        assert_eq!(waker.take_stamp(), None);
+    }
+}
+
+/// A task and its wakers in every order that the memory model allows. Run by
+/// `RUSTFLAGS="--cfg worker_metrics_loom" cargo test -p worker-metrics-tokio --lib --release models`.
+#[cfg(all(test, worker_metrics_loom))]
+mod models {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::{AcqRel, Acquire};
+
+    use loom::sync::atomic::AtomicUsize;
+    use loom::thread;
+
+    use super::*;
+
+    /// Whether any order of events left a poll without a stamp. Not one of the atomics under test.
+    static WITHOUT_STAMP: AtomicBool = AtomicBool::new(false);
+
+    const NOTIFIED: usize = 1;
+    const RUNNING: usize = 2;
+
+    /// As much of Tokio's task as decides whether a wake causes a poll: its state.
+    struct Task(Arc<AtomicUsize>);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_or(NOTIFIED, AcqRel);
+        }
+    }
+
+    /// Polls while there is a wake; returns for each poll whether it had a stamp.
+    fn poll_while_notified(state: &AtomicUsize, waker: &TaskWaker) -> Vec<bool> {
+        let mut stamps = Vec::new();
+        while state.load(Acquire) & NOTIFIED != 0 {
+            // As Tokio does: what is notified becomes running.
+            state.swap(RUNNING, AcqRel);
+            stamps.push(waker.take_stamp().is_some());
+            state.fetch_and(!RUNNING, AcqRel);
+        }
+        stamps
+    }
+
+    #[test]
+    fn the_first_poll_has_a_stamp_and_a_poll_without_one_follows_another_at_once() {
+        loom::model(|| {
+            let state = Arc::new(AtomicUsize::new(0));
+            let inner = Waker::from(Arc::new(Task(state.clone())));
+            let task = Arc::new(TaskWaker::new(&inner, Clock::new()));
+            let wakes = [0, 1].map(|_| {
+                let task = task.clone();
+                thread::spawn(move || task.waker().wake_by_ref())
+            });
+            let mut stamps = poll_while_notified(&state, &task);
+            for wake in wakes {
+                wake.join().expect("a wake does not panic");
+            }
+            stamps.extend(poll_while_notified(&state, &task));
+            assert!(stamps.len() == 1 || stamps.len() == 2, "{stamps:?}");
+            assert!(stamps[0], "the first poll is caused by a wake that found no stamp");
+            // The second may have none: its wake came while the first poll was beginning, so that the task
+            // was scheduled when that poll ended. `Instrumented` counts it from there.
+            WITHOUT_STAMP.fetch_or(stamps.ends_with(&[false]), Relaxed);
+        });
+        assert!(WITHOUT_STAMP.load(Relaxed), "or nothing needs to be counted from the end of a poll");
     }
 }

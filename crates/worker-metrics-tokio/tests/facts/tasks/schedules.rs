@@ -1,4 +1,4 @@
-use std::future::{Future, poll_fn};
+use std::future::{Future, Pending, pending, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, mpsc};
@@ -6,11 +6,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::task::{JoinSet, yield_now};
-use worker_metrics_tokio::TaskMetrics;
+use worker_metrics_tokio::{Instrumented, TaskMetrics, TokioRuntime};
 
-use super::Measured;
+use super::{Measured, snapshot};
 
 #[test]
 fn each_poll_of_a_spawned_task_has_been_scheduled_once() {
@@ -28,6 +29,33 @@ fn each_poll_of_a_spawned_task_has_been_scheduled_once() {
         assert_eq!(measured.schedules().count(), 20 * 6);
         assert!(measured.schedules().sum_ns > Some(0));
     }
+}
+
+/// The delays of a future that is polled without a wake in between, as by a runtime whose wake came while the poll
+/// before was beginning, and found the stamp of another.
+fn delays_without_wakes(
+    of: impl FnOnce(Instrumented<Pending<()>>) -> Instrumented<Pending<()>>,
+) -> (u64, u64) {
+    let tasks = TaskMetrics::builder().group("db").build().unwrap();
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let source = TokioRuntime::new(runtime.handle()).with_tasks(&tasks);
+    let mut future = pin!(of(tasks.group("db").unwrap().instrument(pending())));
+    for _ in 0..3 {
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    let snapshot = snapshot(&source);
+    let group = &snapshot.task_groups()[0];
+    (group.poll_time_histogram.count(), group.schedule_latency_histogram.count())
+}
+
+#[test]
+fn every_poll_of_a_spawned_task_has_a_delay() {
+    assert_eq!(delays_without_wakes(Instrumented::scheduled_now), (3, 3));
+}
+
+#[test]
+fn a_future_within_another_that_is_polled_without_a_wake_has_no_delay() {
+    assert_eq!(delays_without_wakes(|future| future), (3, 0));
 }
 
 #[test]
