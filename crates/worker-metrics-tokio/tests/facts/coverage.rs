@@ -12,8 +12,8 @@ const STABLE: [&str; 7] = [
     "worker.progress.age",
     "task.count",
     "global_queue.size",
-    "worker.parks",
     "worker.unparks",
+    "worker.parks",
 ];
 
 fn covered(runtime: &Runtime) -> Vec<&'static str> {
