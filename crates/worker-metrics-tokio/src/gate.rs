@@ -9,6 +9,16 @@ use worker_metrics::Metric;
 /// What a metric needs of Tokio before a runtime can provide it.
 ///
 /// Its `Display` is a list in words, `stable Tokio` where nothing is needed.
+///
+/// # Examples
+///
+/// ```
+/// use worker_metrics_tokio::{Gate, Metric};
+///
+/// let gate = Gate::of(Metric::WorkerPolls).expect("Tokio counts polls");
+/// assert!(gate.tokio_unstable);
+/// assert_eq!(Gate::of(Metric::WorkerMicrostateTime), None);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gate {

@@ -22,25 +22,46 @@ use crate::unstable::{self, Histograms};
 
 /// A Tokio runtime, ready to be attached.
 ///
-/// It holds on to the runtime's memory, though not to its threads: drop it, or the guard that attaching it returned, with or
-/// before the runtime. A runtime that was shut down while it is still attached shows its last values, and its workers as idle.
+/// It holds on to the runtime's memory, though not to its threads: drop it, or the guard that attaching it
+/// returned, with or before the runtime. A runtime that was shut down while it is still attached shows its
+/// last values, and its workers as idle.
 ///
 /// # Workers that are stuck
 ///
 /// Tokio publishes a worker's numbers when it parks, when it unparks, and every
-/// [`event_interval`](tokio::runtime::Builder::event_interval) polls (61 by default). A worker that is not parked and publishes
-/// nothing is in one long poll. From that follow, without `--cfg tokio_unstable`:
+/// [`event_interval`](tokio::runtime::Builder::event_interval) polls (61 by default). A worker that is not
+/// parked and publishes nothing is in one long poll. From that follow, without `--cfg tokio_unstable`:
 ///
 /// * `tokio.worker.progress.age`: for how long;
-/// * `tokio.worker.count` with the state `stalled`, from the [stall threshold](Self::with_stall_threshold) on, 1 s;
+/// * `tokio.worker.count` with the state `stalled`, from the [stall threshold](Self::with_stall_threshold)
+///   on, 1 s;
 /// * `tokio.worker.time`: busy time that goes on growing during the poll.
 ///
-/// How often, and for how long in the end, is counted by the watchdog of an instrumentation, which looks more often than a reader
-/// does: `tokio.worker.stalls`, `tokio.worker.stall.duration`.
+/// The number of stalls and their duration in the end is counted by the watchdog of an instrumentation, which
+/// collects more often than a reader does: `tokio.worker.stalls`, `tokio.worker.stall.duration`.
 ///
-/// Two limits follow as well. A saturated worker whose polls take 17 ms and more each publishes only every second, and looks
-/// stalled now and then, unless its tasks are [measured](Self::with_tasks): then each poll counts as progress. A multi-thread runtime without any live task has no poll to be stuck in: its workers are idle,
-/// whatever they published last. Of a current-thread runtime see [`intermittent`](Self::intermittent).
+/// Two limits follow as well. A saturated worker whose polls take 17 ms and more each publishes only every
+/// second, and looks stalled now and then, unless its tasks are [measured](Self::with_tasks): then each poll
+/// counts as progress. A multi-thread runtime without any live task has no poll to be stuck in: its workers
+/// are idle, whatever they published last. Of a current-thread runtime see [`intermittent`](Self::intermittent).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use worker_metrics_tokio::{Snapshot, Source, TokioRuntime, WorkerState};
+///
+/// let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
+/// let source = TokioRuntime::new(runtime.handle())
+///     .with_name("main")
+///     .with_stall_threshold(Duration::from_millis(500))?;
+///
+/// let mut snapshot = Snapshot::new();
+/// source.collect(&mut snapshot); // as an exporter does that it is attached to
+/// assert_eq!(snapshot.workers().len(), 2);
+/// assert_eq!(snapshot.workers_in(WorkerState::Stalled), Some(0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct TokioRuntime {
     identity: Identity,
@@ -120,6 +141,8 @@ impl TokioRuntime {
     }
 
     /// Gives the runtime a name, instead of the one that its builder gave it.
+    ///
+    /// A name of more than [`Identity::MAX_NAME_LEN`] bytes is refused where the source is attached.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.identity.name = Some(name.into());
@@ -153,10 +176,14 @@ impl TokioRuntime {
         self.covered()
     }
 
-    /// Exports what was measured of the tasks as well: the histograms that Tokio itself does not keep, and the groups.
+    /// Exports what was measured of the tasks as well: the histograms that Tokio itself does not keep, and
+    /// the groups.
     ///
-    /// `tasks` are those of this runtime. Stalls are told with the thread's name and the group of the task then, with the exact age
-    /// of the poll, and at the first look where the [hooks](TaskMetrics::hooks) are installed.
+    /// `tasks` are those of this runtime. Stalls are reported with the thread's name and the group of the task
+    /// then, with the exact age of the poll, and at the first look where the [hooks](TaskMetrics::hooks) are
+    /// installed.
+    ///
+    /// On stable Tokio below 1.54 nothing says which worker a thread runs: the groups alone are exported then.
     #[must_use]
     pub fn with_tasks(mut self, tasks: &TaskMetrics) -> Self {
         tasks.leave_to_tokio(self.histograms.poll_time.is_some(), self.histograms.schedule_latency.is_some());
@@ -172,7 +199,7 @@ impl TokioRuntime {
     /// 10 ms is a usual interval. Tokio's timers have a resolution of a millisecond, so that delays of up to 1 ms mean
     /// nothing. While all workers are blocked nothing is measured: the delay is counted, once, when the timer is served.
     ///
-    /// Leave it out under [paused time](tokio::time::pause). The clock then moves on by itself whenever the runtime has
+    /// Leave it out under [paused time](https://docs.rs/tokio/latest/tokio/time/fn.pause.html). The clock then moves on by itself whenever the runtime has
     /// nothing to do, to the next timer, which is the canary's: each virtual hour runs its task 360,000 times at an
     /// interval of 10 ms, what it measures lies in the lowest bucket, and a test that waits for another thread under a virtual
     /// timeout sees the time pass in small steps instead of one, and may end otherwise than without a canary.

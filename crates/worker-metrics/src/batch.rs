@@ -45,6 +45,20 @@ use crate::worker::{STOPPED, WorkerMetrics};
 ///
 /// Dropping the batch submits what is left and marks the worker as gone: it looks neither busy nor stalled from then on.
 ///
+/// # Examples
+///
+/// ```
+/// use worker_metrics::{Batch, WorkerMetrics};
+///
+/// let mut batch = Batch::new(WorkerMetrics::new());
+/// batch.start_poll();
+/// // … a task …
+/// batch.end_poll();
+/// batch.about_to_park();
+/// batch.submit();
+/// assert_eq!((batch.metrics().poll_count(), batch.metrics().park_count()), (1, 1));
+/// ```
+///
 /// **Source**: the events are those of Tokio's `MetricsBatch`. Unlike there, a worker is busy from unpark to park, the search
 /// for work included, and the batch publishes when it last submitted.
 #[derive(Debug)]

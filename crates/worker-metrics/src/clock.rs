@@ -11,6 +11,17 @@ use std::time::{Duration, Instant};
 /// [`Pool::clock`](crate::Pool::clock) instead of making another.
 ///
 /// **Cost**: one `Instant::now()` for each reading, that is a vDSO call of 20 to 30 ns on Linux.
+///
+/// # Examples
+///
+/// ```
+/// use worker_metrics::{Batch, WorkerMetrics};
+///
+/// let mut batch = Batch::new(WorkerMetrics::new());
+/// let now_ns = batch.clock().now_ns(); // one reading for two events
+/// batch.start_poll_at(now_ns);
+/// batch.submit_at(now_ns);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     epoch: Option<Instant>,

@@ -10,6 +10,19 @@ use crate::atomic::AtomicU64;
 
 /// What a worker is doing at one moment: exactly one of these, at any time.
 ///
+/// # Examples
+///
+/// ```
+/// use worker_metrics::{Batch, Microstate, WorkerConfig, WorkerMetrics};
+///
+/// let config = WorkerConfig::new().with_microstates();
+/// let mut batch = Batch::new(WorkerMetrics::from_config(&config));
+/// batch.enter(Microstate::Searching);
+/// batch.about_to_park(); // enters `Parked`
+/// let times = batch.metrics().microstate_times(batch.clock().now_ns()).expect("they are kept");
+/// assert!(times.of(Microstate::Searching) <= times.total());
+/// ```
+///
 /// **Source**: the microstate accounting of the BEAM (`erlang:statistics(microstate_accounting)`), with the states that a worker of
 /// an async runtime has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -12,6 +12,18 @@ use crate::atomic::AtomicU64;
 /// method says which threads those are.
 ///
 /// **Ordering**: every access is `Relaxed`.
+///
+/// # Examples
+///
+/// ```
+/// use worker_metrics::PoolMetrics;
+///
+/// let metrics = PoolMetrics::new();
+/// metrics.task_spawned();
+/// metrics.task_spawned();
+/// metrics.task_completed();
+/// assert_eq!((metrics.spawned_tasks_count(), metrics.alive_tasks_count()), (2, 1));
+/// ```
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct PoolMetrics {

@@ -28,7 +28,8 @@ impl fmt::Display for TaskMetricsError {
             }
             Self::NameTooLong(name) => write!(
                 f,
-                "the name of the task group {name:?} has {} bytes: use at most {}",
+                "the name of the task group {:?}… has {} bytes: use at most {}",
+                name.chars().take(40).collect::<String>(),
                 name.len(),
                 TaskMetrics::MAX_GROUP_NAME_LEN
             ),

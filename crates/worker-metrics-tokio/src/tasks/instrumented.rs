@@ -16,7 +16,24 @@ use super::thread::Current;
 use super::waker::TaskWaker;
 
 pin_project! {
-    /// A task's future, with its polls and schedulings measured. [`TaskMetrics::instrument`](super::TaskMetrics::instrument) makes it.
+    /// A task's future, with its polls and schedulings measured.
+    /// [`TaskMetrics::instrument`](super::TaskMetrics::instrument) makes it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokio::task::JoinSet;
+    /// use worker_metrics_tokio::TaskMetrics;
+    ///
+    /// let tasks = TaskMetrics::new();
+    /// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// runtime.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(tasks.instrument(async { /* … */ }).scheduled_now());
+    ///     set.join_all().await;
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use = "a future does nothing until it is spawned or awaited"]
     pub struct Instrumented<F> {
         #[pin]

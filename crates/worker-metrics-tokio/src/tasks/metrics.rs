@@ -183,7 +183,19 @@ impl fmt::Debug for TaskMetrics {
     }
 }
 
-/// How [`TaskMetrics`] shall be.
+/// [`TaskMetrics`] to be built; [`TaskMetrics::builder`] begins it.
+///
+/// # Examples
+///
+/// ```
+/// use worker_metrics::histogram::Scale;
+/// use worker_metrics_tokio::TaskMetrics;
+///
+/// let scale = Scale::explicit(&[0.000_1, 0.001, 0.01, 0.1])?;
+/// let tasks = TaskMetrics::builder().group("db").group("http").scale(scale).build()?;
+/// assert!(tasks.group("db").is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct TaskMetricsBuilder {

@@ -9,6 +9,16 @@ use super::{Histogram, Scale};
 ///
 /// Recording never fails or panics, whatever the value and the count (test `recording_survives_every_extreme`), and neither
 /// allocates nor locks. It saturates: a number that would overflow stays at `u64::MAX`.
+///
+/// # Examples
+///
+/// ```
+/// use worker_metrics::histogram::{LocalHistogram, Scale};
+///
+/// let mut polls = LocalHistogram::new(&Scale::preset());
+/// polls.measure(20_000);
+/// assert_eq!(polls.buckets().iter().sum::<u64>(), 1);
+/// ```
 #[derive(Debug)]
 pub struct LocalHistogram {
     scale: Scale,

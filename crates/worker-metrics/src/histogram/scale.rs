@@ -22,6 +22,19 @@ pub const MAX_BUCKETS: usize = 1 << 16;
 /// The first bucket begins at 0, each begins where the one before it ends, and the last is open: every value has a bucket.
 ///
 /// **Cost**: a clone copies a few words and counts references to the tables.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use worker_metrics::histogram::Scale;
+///
+/// let scale = Scale::linear(Duration::from_micros(100), 10)?;
+/// assert_eq!(scale.buckets(), 10);
+/// assert_eq!(scale.bucket_of(250_000), 2);
+/// assert_eq!(scale.bucket_range(2), Some(200_000..300_000));
+/// # Ok::<(), worker_metrics::histogram::ScaleError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scale {
     layout: Layout,

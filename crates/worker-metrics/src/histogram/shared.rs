@@ -13,6 +13,18 @@ use super::{HistogramSnapshot, Scale};
 ///
 /// **Ordering**: all relaxed. While the worker submits, a reader may see new totals in some buckets and old ones in others;
 /// each alone never goes back.
+///
+/// # Examples
+///
+/// ```
+/// use worker_metrics::histogram::{Histogram, LocalHistogram, Scale};
+///
+/// let scale = Scale::preset();
+/// let (shared, mut local) = (Histogram::new(&scale), LocalHistogram::new(&scale));
+/// local.measure(20_000);
+/// local.submit(&shared);
+/// assert_eq!(shared.snapshot().count(), 1);
+/// ```
 #[derive(Debug)]
 pub struct Histogram {
     scale: Scale,

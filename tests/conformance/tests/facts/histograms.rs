@@ -7,7 +7,7 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, Temporality};
 use otlp_receiver::{Fault, Point, Receiver, lasting_port};
 use worker_metrics::histogram::Scale;
-use worker_metrics::{Batch, Counter, Namespace, Pool, WorkerConfig};
+use worker_metrics::{Batch, Namespace, Pool, WorkerConfig};
 use worker_metrics_otel::{Compression, HistogramOptions, Histograms, Instrumentation, Options, Sink};
 
 use crate::wire::{PATIENCE, Protocol, Wire};
@@ -339,7 +339,13 @@ fn the_polls_of_a_tokio_runtime_arrive_with_an_estimated_sum() {
     let mut snapshot = Snapshot::with_histograms();
     loop {
         source.collect(&mut snapshot);
-        if snapshot.workers().iter().filter_map(|worker| worker.count(Counter::Polls)).sum::<u64>() == 500 {
+        if snapshot
+            .workers()
+            .iter()
+            .filter_map(|worker| worker.count(worker_metrics::Counter::Polls))
+            .sum::<u64>()
+            == 500
+        {
             break;
         }
         std::thread::yield_now();
