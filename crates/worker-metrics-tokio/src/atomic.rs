@@ -1,4 +1,5 @@
-//! The 64-bit atomic of the tasks' blocks, on targets with and without a native one, and in the model checks.
+//! The 64-bit atomic of the tasks' blocks, on targets with and without a native one, and in the
+//! model checks.
 
 #[cfg(all(test, worker_metrics_loom))]
 pub(crate) use loom::sync::atomic::AtomicU64;

@@ -7,17 +7,17 @@ use crate::unstable;
 
 /// Switches on, at the builder of a runtime, what its metrics need.
 pub trait RuntimeBuilderExt {
-    /// Keeps the poll-time and the schedule-latency histogram, on a scale that fits both: log, one bucket
-    /// for each power of two from 8 µs to 17 s, 23 buckets
-    /// ([`Scale::preset`](worker_metrics::histogram::Scale::preset)). Tokio's own default, ten linear
-    /// buckets of 100 µs, sees nothing above 0.9 ms.
+    /// Keeps the poll-time and the schedule-latency histogram, on a scale that fits both: log, one
+    /// bucket for each power of two from 8 µs to 17 s, 23 buckets
+    /// ([`Scale::preset`](worker_metrics::histogram::Scale::preset)). Tokio's own default, ten
+    /// linear buckets of 100 µs, sees nothing above 0.9 ms.
     ///
-    /// Does nothing without `--cfg tokio_unstable`, and leaves out the schedule latency where Tokio is older
-    /// than 1.53 or built without its feature `schedule-latency`:
+    /// Does nothing without `--cfg tokio_unstable`, and leaves out the schedule latency where Tokio
+    /// is older than 1.53 or built without its feature `schedule-latency`:
     /// [`Source::definitions`](worker_metrics::Source::definitions) then says so.
     ///
-    /// **Cost**: two clock readings for each poll, one more for each scheduling with Tokio's feature
-    /// `schedule-latency`; 23 × 8 bytes twice for each worker and histogram.
+    /// **Cost**: two clock readings for each poll, one more for each scheduling with Tokio's
+    /// feature `schedule-latency`; 23 × 8 bytes twice for each worker and histogram.
     ///
     /// # Examples
     ///

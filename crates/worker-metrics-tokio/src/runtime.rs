@@ -22,28 +22,31 @@ use crate::unstable::{self, Histograms};
 
 /// A Tokio runtime, ready to be attached.
 ///
-/// It holds on to the runtime's memory, though not to its threads: drop it, or the guard that attaching it
-/// returned, with or before the runtime. A runtime that was shut down while it is still attached shows its
-/// last values, and its workers as idle.
+/// It holds on to the runtime's memory, though not to its threads: drop it, or the guard that
+/// attaching it returned, with or before the runtime. A runtime that was shut down while it is
+/// still attached shows its last values, and its workers as idle.
 ///
 /// # Workers that are stuck
 ///
 /// Tokio publishes a worker's numbers when it parks, when it unparks, and every
-/// [`event_interval`](tokio::runtime::Builder::event_interval) polls (61 by default). A worker that is not
-/// parked and publishes nothing is in one long poll. From that follow, without `--cfg tokio_unstable`:
+/// [`event_interval`](tokio::runtime::Builder::event_interval) polls (61 by default). A worker that
+/// is not parked and publishes nothing is in one long poll. From that follow, without `--cfg
+/// tokio_unstable`:
 ///
 /// * `tokio.worker.progress.age`: for how long;
-/// * `tokio.worker.count` with the state `stalled`, from the [stall threshold](Self::with_stall_threshold)
-///   on, 1 s;
+/// * `tokio.worker.count` with the state `stalled`, from the [stall
+///   threshold](Self::with_stall_threshold) on, 1 s;
 /// * `tokio.worker.time`: busy time that goes on growing during the poll.
 ///
-/// The number of stalls and their duration in the end is counted by the watchdog of an instrumentation, which
-/// collects more often than a reader does: `tokio.worker.stalls`, `tokio.worker.stall.duration`.
+/// The number of stalls and their duration in the end is counted by the watchdog of an
+/// instrumentation, which collects more often than a reader does: `tokio.worker.stalls`,
+/// `tokio.worker.stall.duration`.
 ///
-/// Two limits follow as well. A saturated worker whose polls take 17 ms and more each publishes only every
-/// second, and looks stalled now and then, unless its tasks are [measured](Self::with_tasks): then each poll
-/// counts as progress. A multi-thread runtime without any live task has no poll to be stuck in: its workers
-/// are idle, whatever they published last. Of a current-thread runtime see [`intermittent`](Self::intermittent).
+/// Two limits follow as well. A saturated worker whose polls take 17 ms and more each publishes
+/// only every second, and looks stalled now and then, unless its tasks are
+/// [measured](Self::with_tasks): then each poll counts as progress. A multi-thread runtime without
+/// any live task has no poll to be stuck in: its workers are idle, whatever they published last. Of
+/// a current-thread runtime see [`intermittent`](Self::intermittent).
 ///
 /// # Examples
 ///
@@ -142,7 +145,8 @@ impl TokioRuntime {
 
     /// Gives the runtime a name, instead of the one that its builder gave it.
     ///
-    /// A name of more than [`Identity::MAX_NAME_LEN`] bytes is refused where the source is attached.
+    /// A name of more than [`Identity::MAX_NAME_LEN`] bytes is refused where the source is
+    /// attached.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.identity.name = Some(name.into());
@@ -176,14 +180,15 @@ impl TokioRuntime {
         self.covered()
     }
 
-    /// Exports what was measured of the tasks as well: the histograms that Tokio itself does not keep, and
-    /// the groups.
+    /// Exports what was measured of the tasks as well: the histograms that Tokio itself does not
+    /// keep, and the groups.
     ///
-    /// `tasks` are those of this runtime. Stalls are reported with the thread's name and the group of the task
-    /// then, with the exact age of the poll, and at the first look where the [hooks](TaskMetrics::hooks) are
-    /// installed.
+    /// `tasks` are those of this runtime. Stalls are reported with the thread's name and the group
+    /// of the task then, with the exact age of the poll, and at the first look where the
+    /// [hooks](TaskMetrics::hooks) are installed.
     ///
-    /// On stable Tokio below 1.54 nothing says which worker a thread runs: the groups alone are exported then.
+    /// On stable Tokio below 1.54 nothing says which worker a thread runs: the groups alone are
+    /// exported then.
     #[must_use]
     pub fn with_tasks(mut self, tasks: &TaskMetrics) -> Self {
         tasks.leave_to_tokio(self.histograms.poll_time.is_some(), self.histograms.schedule_latency.is_some());
@@ -192,27 +197,31 @@ impl TokioRuntime {
         self.covered()
     }
 
-    /// Measures how late a timer is that is due every `interval`, as `tokio.timer.delay`: what any task of the runtime
-    /// that waits for a timer has to expect.
+    /// Measures how late a timer is that is due every `interval`, as `tokio.timer.delay`: what any
+    /// task of the runtime that waits for a timer has to expect.
     ///
-    /// It is a task on the observed runtime, from now until this source is dropped, and one of `tokio.task.count`;
-    /// 10 ms is a usual interval. Tokio's timers have a resolution of a millisecond, so that delays of up to 1 ms mean
-    /// nothing. While all workers are blocked nothing is measured: the delay is counted, once, when the timer is served.
+    /// It is a task on the observed runtime, from now until this source is dropped, and one of
+    /// `tokio.task.count`; 10 ms is a usual interval. Tokio's timers have a resolution of a
+    /// millisecond, so that delays of up to 1 ms mean nothing. While all workers are blocked
+    /// nothing is measured: the delay is counted, once, when the timer is served.
     ///
-    /// Leave it out under [paused time](https://docs.rs/tokio/latest/tokio/time/fn.pause.html). The clock then moves on by itself whenever the runtime has
-    /// nothing to do, to the next timer, which is the canary's: each virtual hour runs its task 360,000 times at an
-    /// interval of 10 ms, what it measures lies in the lowest bucket, and a test that waits for another thread under a virtual
-    /// timeout sees the time pass in small steps instead of one, and may end otherwise than without a canary.
+    /// Leave it out under [paused time](https://docs.rs/tokio/latest/tokio/time/fn.pause.html). The
+    /// clock then moves on by itself whenever the runtime has nothing to do, to the next timer,
+    /// which is the canary's: each virtual hour runs its task 360,000 times at an interval of 10
+    /// ms, what it measures lies in the lowest bucket, and a test that waits for another thread
+    /// under a virtual timeout sees the time pass in small steps instead of one, and may end
+    /// otherwise than without a canary.
     ///
     /// **Cost**: one timer, one poll and two clock readings each interval, and a worker that wakes for it. Measured in
     /// `docs/benchmarks.md`.
     ///
     /// # Errors
     ///
-    /// [`CanaryError::Interval`] if the interval is zero or above an hour; [`CanaryError::NoTimer`] if the runtime was
-    /// built without timers. Tokio can be asked for the latter only by making a timer, which panics: the panic is caught
-    /// here, after the program's panic hook has run. A program that is built with `panic = "abort"` ends there instead:
-    /// call this only for a runtime that was built with `enable_time` or `enable_all`.
+    /// [`CanaryError::Interval`] if the interval is zero or above an hour; [`CanaryError::NoTimer`]
+    /// if the runtime was built without timers. Tokio can be asked for the latter only by making a
+    /// timer, which panics: the panic is caught here, after the program's panic hook has run. A
+    /// program that is built with `panic = "abort"` ends there instead: call this only for a
+    /// runtime that was built with `enable_time` or `enable_all`.
     pub fn with_canary(mut self, interval: Duration) -> Result<Self, CanaryError> {
         self.canary = Some(Canary::spawn(&self.handle, interval)?);
         Ok(self.covered())

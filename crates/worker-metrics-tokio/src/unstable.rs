@@ -58,11 +58,11 @@ mod filling {
         Scale::from_bucket_ends_ns(&ends_ns.collect::<Vec<_>>()).ok()
     }
 
-    /// The answers of a Tokio that keeps no schedule latencies: one before 1.53, or without its feature
-    /// `schedule-latency`, which a cfg of this crate cannot see.
+    /// The answers of a Tokio that keeps no schedule latencies: one before 1.53, or without its
+    /// feature `schedule-latency`, which a cfg of this crate cannot see.
     ///
-    /// A method of the type itself goes before a method of a trait, so that these run only where Tokio has none of
-    /// that name.
+    /// A method of the type itself goes before a method of a trait, so that these run only where
+    /// Tokio has none of that name.
     #[allow(dead_code, reason = "they are for Tokios that lack the methods")]
     trait WithoutScheduleLatency {
         fn schedule_latency_histogram_enabled(&self) -> NoAnswer {
@@ -101,7 +101,8 @@ mod filling {
 
     impl BuilderWithoutScheduleLatency for Builder {}
 
-    /// What [`WithoutScheduleLatency`] answers where Tokio would say whether it keeps the histogram.
+    /// What [`WithoutScheduleLatency`] answers where Tokio would say whether it keeps the
+    /// histogram.
     struct NoAnswer;
 
     trait Answer {

@@ -212,9 +212,11 @@ impl Batch {
 
     /// The worker does something else from now on.
     ///
-    /// For [`Microstate::Searching`] and [`Microstate::Driving`], and for [`Microstate::Scheduling`] after them: polls and parks are
-    /// entered and left by their own methods. Does nothing where the worker keeps no microstates
-    /// ([`WorkerConfig::with_microstates`](crate::WorkerConfig::with_microstates)), or is in that state already.
+    /// For [`Microstate::Searching`] and [`Microstate::Driving`], and for
+    /// [`Microstate::Scheduling`] after them: polls and parks are entered and left by their own
+    /// methods. Does nothing where the worker keeps no microstates
+    /// ([`WorkerConfig::with_microstates`](crate::WorkerConfig::with_microstates)), or is in that
+    /// state already.
     ///
     /// **Cost**: nothing, or one clock reading and two relaxed stores: this time is published at once.
     #[inline]

@@ -1,7 +1,8 @@
 //! The catalogue: every metric that there is, once.
 //!
 //! Instruments, OTLP metrics, `docs/metrics.md` and the registry in `registry/` are made from it or
-//! tested equal to it. A name stands here and nowhere else; code tells the rows apart by [`Metric`].
+//! tested equal to it. A name stands here and nowhere else; code tells the rows apart by
+//! [`Metric`].
 
 use std::time::Duration;
 

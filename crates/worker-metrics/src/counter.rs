@@ -1,7 +1,7 @@
 //! The counters of a worker: one index for each.
 //!
-//! [`Batch`](crate::Batch) counts by it, [`WorkerMetrics`](crate::WorkerMetrics) publishes by it, and a
-//! [`WorkerSnapshot`](crate::WorkerSnapshot) is filled by it. It holds no value.
+//! [`Batch`](crate::Batch) counts by it, [`WorkerMetrics`](crate::WorkerMetrics) publishes by it,
+//! and a [`WorkerSnapshot`](crate::WorkerSnapshot) is filled by it. It holds no value.
 
 /// The enum, and the list of its variants, from one list.
 macro_rules! counters {

@@ -241,8 +241,9 @@ impl PoolBuilder {
     ///
     /// # Errors
     ///
-    /// [`PoolError`] if there are no workers or more than a `u32` counts, the name is empty or longer
-    /// than [`Identity::MAX_NAME_LEN`], the stall threshold is zero, or the namespace is Tokio's.
+    /// [`PoolError`] if there are no workers or more than a `u32` counts, the name is empty or
+    /// longer than [`Identity::MAX_NAME_LEN`], the stall threshold is zero, or the namespace is
+    /// Tokio's.
     pub fn build(self) -> Result<(Pool, Vec<Batch>), PoolError> {
         if self.name.is_empty() {
             return Err(PoolError::NoName);

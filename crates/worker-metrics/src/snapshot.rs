@@ -64,8 +64,8 @@ pub struct Snapshot {
 
 /// The values of one worker at one moment.
 ///
-/// A [`Snapshot`] makes it, and gives it out to be filled. What only grows is a [`count`](Self::count);
-/// the rest are fields.
+/// A [`Snapshot`] makes it, and gives it out to be filled. What only grows is a
+/// [`count`](Self::count); the rest are fields.
 ///
 /// # Examples
 ///

@@ -84,7 +84,8 @@ pub trait Source: Send + Sync {
     ///
     /// Called from any thread, also from several at once, and while the source is being shut down.
     /// Reading resets nothing: a second reader sees the same totals. It must not block on the
-    /// measured workers, and allocates nothing when `snapshot` was filled by the same source before.
+    /// measured workers, and allocates nothing when `snapshot` was filled by the same source
+    /// before.
     fn collect(&self, snapshot: &mut Snapshot);
 
     /// What is known of a worker beyond numbers, for a person to read. Nothing, unless the source

@@ -17,14 +17,14 @@ use crate::{Clock, Counter, MicrostateTimes, WorkerConfig};
 
 /// What one worker has done so far: relaxed atomics with one writer and any number of readers.
 ///
-/// The writer is the [`Batch`](crate::Batch) that takes the block; until then everything is 0. The block is
-/// aligned to 128 bytes and what the worker writes lies in its first 128, so that two workers never write to one
-/// cache line, nor to the two lines that Intel's adjacent-line prefetcher fetches together (the reason for 128, as
-/// in Tokio and crossbeam-utils).
+/// The writer is the [`Batch`](crate::Batch) that takes the block; until then everything is 0. The
+/// block is aligned to 128 bytes and what the worker writes lies in its first 128, so that two
+/// workers never write to one cache line, nor to the two lines that Intel's adjacent-line
+/// prefetcher fetches together (the reason for 128, as in Tokio and crossbeam-utils).
 ///
-/// **Ordering**: every access is `Relaxed`, but for one pair: a reader that sees the worker run sees the times as of
-/// its last unpark. Each value is right by itself and never goes backwards; two values may come from two
-/// neighbouring submits. Held by the model checks in `loom.rs`.
+/// **Ordering**: every access is `Relaxed`, but for one pair: a reader that sees the worker run
+/// sees the times as of its last unpark. Each value is right by itself and never goes backwards;
+/// two values may come from two neighbouring submits. Held by the model checks in `loom.rs`.
 ///
 /// **Source**: the fields, their names and their meaning are those of Tokio's `runtime::metrics::WorkerMetrics`.
 ///

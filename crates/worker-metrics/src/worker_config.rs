@@ -4,8 +4,8 @@ use crate::histogram::Scale;
 
 /// What a worker keeps beyond its counters: histograms, each on its scale, and microstates.
 ///
-/// Nothing is on by default: a histogram takes memory (8 bytes a bucket, twice) and, for the poll times, two readings of the
-/// clock for each poll.
+/// Nothing is on by default: a histogram takes memory (8 bytes a bucket, twice) and, for the poll
+/// times, two readings of the clock for each poll.
 ///
 /// # Examples
 ///
@@ -49,8 +49,9 @@ impl WorkerConfig {
 
     /// Keeps the time in each [`Microstate`](crate::Microstate).
     ///
-    /// **Cost**: two relaxed stores at each change of state, and one clock reading, which the poll histogram needs anyway: at
-    /// the beginning and the end of each poll. `docs/benchmarks.md` has the figures.
+    /// **Cost**: two relaxed stores at each change of state, and one clock reading, which the poll
+    /// histogram needs anyway: at the beginning and the end of each poll. `docs/benchmarks.md` has
+    /// the figures.
     #[must_use]
     pub fn with_microstates(mut self) -> Self {
         self.microstates = true;

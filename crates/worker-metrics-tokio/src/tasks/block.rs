@@ -178,7 +178,8 @@ pub(crate) struct Activity {
     pub(crate) is_hooked: bool,
 }
 
-/// What a reader may see of a block while its thread polls, in every order that the memory model allows.
+/// What a reader may see of a block while its thread polls, in every order that the memory model
+/// allows.
 #[cfg(all(test, worker_metrics_loom))]
 mod models {
     use loom::thread;

@@ -87,8 +87,8 @@ impl<F: Future> Future for Instrumented<F> {
         let waker: &TaskWaker = this.waker.get_or_insert_with(|| TaskWaker::new(cx.waker(), shared.clock));
         // A task that is woken while it is polled is scheduled when the poll has ended.
         let woken_at_ns = waker.take_stamp().map(|at_ns| at_ns.max(*this.last_poll_ended_at_ns));
-        // Its wake found the stamp of another, which the last poll had not taken yet: it came while that
-        // poll was beginning. A future within another one is polled for other reasons as well.
+        // Its wake found the stamp of another, which the last poll had not taken yet: it came while
+        // that poll was beginning. A future within another one is polled for other reasons as well.
         let woken_in_last_poll = || this.is_task.then_some(*this.last_poll_ended_at_ns);
         let scheduled_at_ns = woken_at_ns.or_else(|| this.spawned_at_ns.take()).or_else(woken_in_last_poll);
 

@@ -30,11 +30,11 @@ use super::shared::Shared;
 ///
 /// * A *poll*, from its beginning to its end, also when it panics. A poll in which `block_in_place` is called counts with all of
 ///   its time. An instrumented future that is polled within another one, as a branch of `select!`, is part of that poll.
-/// * A *scheduling*, from the wake to the poll: of several wakes the first counts; a task that is woken while it is
-///   polled is scheduled when the poll has ended; a task that was spawned through this handle is scheduled when it is
-///   spawned, and each of its polls has a delay (test `every_poll_of_a_spawned_task_has_a_delay`). A poll of an
-///   instrumented future without a wake before it has none, and a poll that never comes, because the task is dropped,
-///   is not counted.
+/// * A *scheduling*, from the wake to the poll: of several wakes the first counts; a task that is
+///   woken while it is polled is scheduled when the poll has ended; a task that was spawned through
+///   this handle is scheduled when it is spawned, and each of its polls has a delay (test
+///   `every_poll_of_a_spawned_task_has_a_delay`). A poll of an instrumented future without a wake
+///   before it has none, and a poll that never comes, because the task is dropped, is not counted.
 ///
 /// A poll belongs to the worker that makes it. Polls on a thread that is no worker, such as those of a
 /// [`LocalSet`](tokio::task::LocalSet) in `block_on` of a multi-thread runtime, count in their group alone, as Tokio's own histogram has none of them.

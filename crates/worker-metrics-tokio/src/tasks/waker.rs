@@ -72,8 +72,8 @@ impl TaskWaker {
 
     /// When it was first woken since this was asked last.
     ///
-    /// A wake that comes after Tokio has begun the poll, and before this is asked, may find the stamp
-    /// of the wake before it and leave none. The poll that it causes then has no stamp.
+    /// A wake that comes after Tokio has begun the poll, and before this is asked, may find the
+    /// stamp of the wake before it and leave none. The poll that it causes then has no stamp.
     #[inline]
     pub(super) fn take_stamp(&self) -> Option<u64> {
         let woken_at_ns = self.stamping.woken_at_ns.swap(0, Relaxed);
@@ -98,8 +98,8 @@ mod tests {
     }
 }
 
-/// A task and its wakers in every order that the memory model allows. Run by
-/// `RUSTFLAGS="--cfg worker_metrics_loom" cargo test -p worker-metrics-tokio --lib --release models`.
+/// A task and its wakers in every order that the memory model allows. Run by `RUSTFLAGS="--cfg
+/// worker_metrics_loom" cargo test -p worker-metrics-tokio --lib --release models`.
 #[cfg(all(test, worker_metrics_loom))]
 mod models {
     use std::sync::atomic::AtomicBool;
@@ -154,8 +154,8 @@ mod models {
             stamps.extend(poll_while_notified(&state, &task));
             assert!(stamps.len() == 1 || stamps.len() == 2, "{stamps:?}");
             assert!(stamps[0], "the first poll is caused by a wake that found no stamp");
-            // The second may have none: its wake came while the first poll was beginning, so that the task
-            // was scheduled when that poll ended. `Instrumented` counts it from there.
+            // The second may have none: its wake came while the first poll was beginning, so that
+            // the task was scheduled when that poll ended. `Instrumented` counts it from there.
             WITHOUT_STAMP.fetch_or(stamps.ends_with(&[false]), Relaxed);
         });
         assert!(WITHOUT_STAMP.load(Relaxed), "or nothing needs to be counted from the end of a poll");

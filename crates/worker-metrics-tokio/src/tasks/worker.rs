@@ -13,7 +13,8 @@ pub(super) fn current_worker() -> Option<usize> {
     worker_index().worker()
 }
 
-/// Whether this Tokio says which worker a thread runs, so that polls can be counted for their worker.
+/// Whether this Tokio says which worker a thread runs, so that polls can be counted for their
+/// worker.
 pub(crate) fn know_workers() -> bool {
     fn known<A: Answer>(_: impl Fn() -> A) -> bool {
         A::KNOWN

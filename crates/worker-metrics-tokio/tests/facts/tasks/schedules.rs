@@ -31,8 +31,8 @@ fn each_poll_of_a_spawned_task_has_been_scheduled_once() {
     }
 }
 
-/// The delays of a future that is polled without a wake in between, as by a runtime whose wake came while the poll
-/// before was beginning, and found the stamp of another.
+/// The delays of a future that is polled without a wake in between, as by a runtime whose wake came
+/// while the poll before was beginning, and found the stamp of another.
 fn delays_without_wakes(
     of: impl FnOnce(Instrumented<Pending<()>>) -> Instrumented<Pending<()>>,
 ) -> (u64, u64) {
