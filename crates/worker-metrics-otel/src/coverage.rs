@@ -6,20 +6,34 @@ use worker_metrics::catalogue::{Instrument, Requirement};
 use worker_metrics::{Coverage, Identity, Row};
 
 use crate::options::Options;
-use crate::registry::Attached;
+use crate::source::Attached;
 use crate::ways::Ways;
 
-/// The rows of the catalogue as one attached source sees them.
+/// The metrics that apply to one attached source, and why some of them are not exported.
 ///
-/// Its `Display` lists what is not exported, one line a metric, each with the remedy.
+/// What this kind of source can never have is left out. Its `Display` names the source, and groups what is missing by reason.
+///
+/// # Examples
+///
+/// ```
+/// use worker_metrics::Pool;
+/// use worker_metrics_otel::Instrumentation;
+///
+/// let workers = Instrumentation::default();
+/// let (pool, _batches) = Pool::builder("render").workers(1).build()?;
+/// let _render = workers.attach(pool)?;
+/// for source in workers.coverage() {
+///     println!("{source}");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SourceCoverage {
     /// Which source it is.
     pub identity: Identity,
-    /// Every row of the catalogue.
+    /// The rows of the catalogue that apply to it.
     pub rows: Vec<Row>,
-    /// Of each row, whether it goes beside the SDK.
-    beside: Vec<bool>,
     options: Options,
     ways: Ways,
 }
@@ -28,13 +42,7 @@ impl SourceCoverage {
     pub(crate) fn of(attached: &Attached, options: &Options, ways: Ways) -> Self {
         Self {
             identity: attached.identity().clone(),
-            rows: attached.source().definitions().to_vec(),
-            beside: attached
-                .source()
-                .definitions()
-                .iter()
-                .map(|row| attached.sends_beside(row.definition))
-                .collect(),
+            rows: attached.definitions().to_vec(),
             options: options.clone(),
             ways,
         }
@@ -42,39 +50,64 @@ impl SourceCoverage {
 
     /// The metrics that are not exported, each with the reason.
     pub fn missing(&self) -> impl Iterator<Item = (String, &'static str)> {
-        self.rows.iter().zip(&self.beside).filter_map(|(row, &beside)| {
-            Some((self.identity.namespace.metric(row.definition), self.why_missing(row, beside)?))
-        })
+        self.rows
+            .iter()
+            .filter_map(|row| Some((self.identity.namespace.metric(row.definition), self.why_missing(row)?)))
     }
 
-    fn why_missing(&self, row: &Row, beside: bool) -> Option<&'static str> {
-        let exported = self.options.exports(row.definition);
-        match (row.coverage, row.definition.instrument, row.definition.requirement) {
-            (Coverage::Missing(why), ..) => Some(why),
-            (Coverage::LeftToWatchdog, ..) if !self.options.provides(row) => {
-                Some("needs `Options::with_watchdog`")
+    /// The source, for a person to read.
+    pub(crate) fn source(&self) -> String {
+        let Identity { namespace, id, name, .. } = &self.identity;
+        match name {
+            Some(name) => format!("{namespace} {name:?} (id {id})"),
+            None => format!("{namespace} (id {id})"),
+        }
+    }
+
+    fn why_missing(&self, row: &Row) -> Option<&'static str> {
+        let is_exported = self.options.exports(row.definition);
+        match (missing_reason(row), row.definition.instrument, row.definition.requirement) {
+            (Some(why), ..) => Some(why),
+            (_, Instrument::Histogram, _) if !is_exported => Some("switched off: `Options::with_histograms`"),
+            (_, _, Requirement::OptIn) if !is_exported => Some("on request: `Options::with_opt_in_metrics`"),
+            (_, Instrument::Histogram, _) if !self.ways.lead_out(row.definition) => {
+                Some("no instrument takes a ready histogram: push it with `Instrumentation::otlp`")
             }
-            (_, Instrument::Histogram, _) if !exported => Some("switched off: `Options::with_histograms`"),
-            (_, _, Requirement::OptIn) if !exported => {
-                Some("exported on request: `Options::with_opt_in_metrics`")
+            (..) if !self.ways.lead_out(row.definition) => {
+                Some("goes by OTLP: push it with `Instrumentation::otlp`, or set `Numbers::Meter`")
             }
-            (_, instrument, _) if !self.ways.lead_out(row.definition, beside) => Some(match instrument {
-                Instrument::Histogram => {
-                    "no instrument takes a ready histogram: wrap the exporter with `Instrumentation::exporter`"
-                }
-                _ => {
-                    "goes through the exporter: wrap it with `Instrumentation::exporter`, or set `Scalars::Meter`"
-                }
-            }),
             _ => None,
         }
     }
 }
 
+/// Why the source does not provide a row.
+fn missing_reason(row: &Row) -> Option<&'static str> {
+    match row.coverage {
+        Coverage::Missing(why) => Some(why),
+        Coverage::LeftToWatchdog => Some("needs the watchdog: leave out `Options::without_watchdog`"),
+        _ => None,
+    }
+}
+
 impl fmt::Display for SourceCoverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut by_reason: Vec<(&str, Vec<String>)> = Vec::new();
         for (name, why) in self.missing() {
-            writeln!(f, "{name}: {why}")?;
+            match by_reason.iter_mut().find(|(reason, _)| *reason == why) {
+                Some((_, names)) => names.push(name),
+                None => by_reason.push((why, vec![name])),
+            }
+        }
+        let missing: usize = by_reason.iter().map(|(_, names)| names.len()).sum();
+        let exported = self.rows.len() - missing;
+        match missing {
+            0 => return write!(f, "{}: all {exported} metrics are exported", self.source()),
+            1 => write!(f, "{}: {exported} metrics are exported, 1 is not", self.source())?,
+            _ => write!(f, "{}: {exported} metrics are exported, {missing} are not", self.source())?,
+        }
+        for (reason, names) in by_reason {
+            write!(f, "\n  {reason}: {}", names.join(", "))?;
         }
         Ok(())
     }

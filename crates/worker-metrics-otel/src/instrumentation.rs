@@ -1,46 +1,50 @@
-//! Where the metrics of workers go.
-//!
-//! The meeting point of sources and meters, which come and go in any order and from any thread.
+//! The instrumentation: the meeting point of sources and ways out, which come and go in any order and from any thread.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Instant;
 
-use opentelemetry::metrics::Meter;
+use opentelemetry::metrics::MeterProvider;
 use opentelemetry::{otel_info, otel_warn};
-#[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
-use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use worker_metrics::{Snapshot, Source};
+use worker_metrics::{Identity, Snapshot, Source};
 
 use crate::attachment::Attachment;
+use crate::cardinality::ExpectedSeries;
 use crate::coverage::SourceCoverage;
-use crate::error::AttachError;
-#[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
-use crate::exporter::Exporter;
-use crate::meter::RegisteredMeter;
-use crate::options::Options;
-#[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
-use crate::pipe::Pipe;
-use crate::pipe::{self, Pipes};
-use crate::registry::{Attached, Registry};
-use crate::series::ExpectedSeries;
-#[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
-use crate::sink::{Sink, SinkError};
-use crate::watchdog::WatchdogThread;
+use crate::meter::{KnownMeter, RegisteredMeter};
+use crate::numbers_route::NumbersRoute;
+use crate::options::{AttachError, Options};
+#[cfg(feature = "otlp")]
+use crate::otlp::{Destinations, Origin, Otlp};
+use crate::scope::scope;
+use crate::selfcheck::SelfCheck;
+use crate::source::{Attached, Registry};
+use crate::status::Status;
+use crate::watchdog::{WatchdogThread, WatchedSource, WatchedSources};
 use crate::ways::Ways;
 
-/// Connects sources of worker metrics with meters.
+/// Connects sources of worker metrics with the ways out of the process.
 ///
-/// [`register`](Self::register) names a meter, [`attach`](Self::attach) a source: as many of each as you like, in any order, at
-/// any time, from any thread. Every attached source is exported through every registered meter. Clones are the same
-/// instrumentation; it lives for as long as a clone or an [`Attachment`] does.
+/// [`attach`](Self::attach) adds a source; [`register`](Self::register) and [`otlp`](Self::otlp) add a way out: as many of each as
+/// you like, in any order, at any time, from any thread, but not from within a metric callback. Every attached source is exported
+/// on every way. Clones are the same instrumentation; it lives for as long as a clone or an [`Attachment`] does.
+///
+/// # Ways out
+///
+/// * **By OTLP**, [`otlp`](Self::otlp): the exact histograms, and the numbers unless a meter is registered. Either as a
+///   [push](crate::Otlp::start) from a thread of its own, or as an [exporter](crate::Otlp::exporter) of the program's meter provider.
+/// * **By a meter**, [`register`](Self::register): observable counters, up-down counters and gauges of the program's own meter
+///   provider, to whatever exporter it has.
+///
+/// Everything that only grows counts from the attachment on, on all ways (test `counts_begin_with_the_attachment_on_every_way`).
 ///
 /// # How it collects
 ///
 /// The first callback of a collection cycle takes one snapshot of every source, on the reader's thread; the others read it. In a
 /// steady state that allocates nothing of ours (test `a_steady_cycle_allocates_nothing_of_ours`). The observed workers are not
-/// involved. A source that panics is left out from then on and reported once. There is no thread of ours, unless a
-/// [`Watchdog`](crate::Watchdog) is asked for.
+/// involved. A source that panics is left out from then on and reported once.
 ///
 /// # Several readers
 ///
@@ -50,131 +54,274 @@ use crate::ways::Ways;
 /// # Examples
 ///
 /// ```
-/// use opentelemetry::metrics::MeterProvider;
 /// use opentelemetry_sdk::metrics::SdkMeterProvider;
 /// use worker_metrics::Pool;
 /// use worker_metrics_otel::Instrumentation;
 ///
 /// let provider = SdkMeterProvider::builder().build(); // with a reader
 /// let workers = Instrumentation::default();
-/// workers.register(&provider.meter("worker-metrics"));
+/// workers.register(&provider);
 ///
 /// let (pool, batches) = Pool::builder("render").workers(4).build()?;
 /// let render = workers.attach(pool)?; // until it is dropped
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Instrumentation {
     shared: Arc<Shared>,
 }
 
 /// What the clones, the attachments and the callbacks share.
 ///
-/// Two locks, always taken in this order: `meters`, then the registry's. In between the SDK may take those of its pipelines;
-/// during a collection it holds them and calls back, and a callback takes the registry's alone.
-#[derive(Default)]
+/// The lock of the meters may be held while the SDK takes those of its pipelines; during a collection the SDK holds them and calls
+/// back, and a callback takes none of these.
 struct Shared {
     options: Options,
     meters: Mutex<Vec<RegisteredMeter>>,
+    /// What there is to know of each meter without its lock, for whoever cannot wait for that: a metric callback.
+    known_meters: Mutex<Vec<KnownMeter>>,
+    /// Changes that whoever holds the lock of the meters carries out: nobody waits for it.
+    pending: Mutex<VecDeque<Change>>,
     registry: Arc<Registry>,
-    pipes: Pipes,
+    numbers: Arc<NumbersRoute>,
+    #[cfg(feature = "otlp")]
+    destinations: Arc<Destinations>,
+    watched: Arc<WatchedSources>,
     watchdog: Mutex<Option<WatchdogThread>>,
+    selfcheck: Mutex<SelfCheck>,
     warned_of_cardinality: AtomicBool,
 }
 
+/// What the meters have to follow.
+enum Change {
+    Attached(Arc<Attached>),
+    Registered(opentelemetry::metrics::Meter),
+}
+
 impl Shared {
-    /// The last look comes first: an export in between that found neither the source nor its last values would end its series.
+    fn new(options: Options) -> Self {
+        Self {
+            numbers: Arc::new(NumbersRoute::new(options.numbers)),
+            options,
+            meters: Mutex::default(),
+            known_meters: Mutex::default(),
+            pending: Mutex::default(),
+            registry: Arc::default(),
+            #[cfg(feature = "otlp")]
+            destinations: Arc::default(),
+            watched: Arc::default(),
+            watchdog: Mutex::default(),
+            selfcheck: Mutex::new(SelfCheck::default()),
+            warned_of_cardinality: AtomicBool::new(false),
+        }
+    }
+
+    /// Lets the meters follow a change, unless another thread is at it: that one then does.
+    fn follow(&self, change: Change) {
+        lock(&self.pending).push_back(change);
+        loop {
+            let mut meters = match self.meters.try_lock() {
+                Ok(meters) => meters,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            while let Some(change) = { lock(&self.pending).pop_front() } {
+                self.carry_out(&mut meters, change);
+            }
+            drop(meters);
+            // Whoever has come in between has found the lock taken.
+            if lock(&self.pending).is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Whether every meter has the instruments of a source. Then there is nothing to do, and whoever attaches it within a metric
+    /// callback is kept from making instruments for others, which would hang.
+    fn has_instruments_for(&self, attached: &Attached) -> bool {
+        let with_numbers = self.numbers.is_meter();
+        lock(&self.known_meters).iter().all(|meter| meter.covers(attached, with_numbers))
+    }
+
+    fn carry_out(&self, meters: &mut Vec<RegisteredMeter>, change: Change) {
+        let with_numbers = self.numbers.is_meter();
+        let publish = |meters: &[RegisteredMeter]| {
+            *lock(&self.known_meters) = meters.iter().map(RegisteredMeter::known).collect();
+        };
+        match change {
+            Change::Attached(attached) => {
+                meters.iter_mut().for_each(|meter| meter.cover(&attached, with_numbers));
+                publish(meters);
+            }
+            Change::Registered(meter) => {
+                let registry = self.registry.clone();
+                let mut registered = RegisteredMeter::new(meter, registry, &self.options, meters);
+                for attached in self.registry.attached() {
+                    registered.cover(&attached, with_numbers);
+                }
+                meters.push(registered);
+                publish(meters);
+                // Whoever was attached until now may have found that the meters before have all that it needs.
+                for attached in self.registry.attached() {
+                    meters.iter_mut().for_each(|meter| meter.cover(&attached, with_numbers));
+                }
+                publish(meters);
+            }
+        }
+    }
+
+    /// The last values are taken when nothing collects the source any more, and handed to every way out.
     fn detach(&self, attached: &Arc<Attached>) {
-        pipe::part(&self.pipes, attached);
-        self.registry.remove(attached);
+        let Some(last) = self.registry.remove(attached) else {
+            #[cfg(feature = "otlp")]
+            self.destinations.end_without_values(attached);
+            return;
+        };
+        #[cfg(feature = "otlp")]
+        self.destinations.end(&last, self.numbers.is_otlp());
+        lock(&self.known_meters).iter().for_each(|meter| meter.end(&last));
     }
 
     /// Starts the watchdog, if there shall be one and it does not run yet.
-    fn watch(&self) -> Result<(), AttachError> {
-        let mut watchdog = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner);
+    fn watch(self: &Arc<Self>) -> std::io::Result<()> {
+        let mut watchdog = lock(&self.watchdog);
         if watchdog.is_none()
             && let Some(options) = &self.options.watchdog
         {
-            let started = WatchdogThread::start(options.clone(), &self.registry);
-            *watchdog = Some(started.map_err(AttachError::Watchdog)?);
+            let shared = Arc::downgrade(self);
+            let check = Box::new(move |now| {
+                if let Some(shared) = shared.upgrade() {
+                    shared.check(now);
+                }
+            });
+            *watchdog = Some(WatchdogThread::start(options.clone(), self.watched.clone(), check)?);
         }
         Ok(())
     }
 
+    /// Logs what a user would otherwise miss.
+    fn check(&self, now: Instant) {
+        let status = self.status(now);
+        lock(&self.selfcheck).check(&status, now);
+    }
+
+    fn status(&self, now: Instant) -> Status {
+        // Whoever registers a meter may hold the lock for long: it shows in the next status.
+        let meters = self.meters.try_lock();
+        let meters =
+            meters.map_or_else(|_| Vec::new(), |meters| meters.iter().map(|it| it.status(now)).collect());
+        #[cfg(feature = "otlp")]
+        let exports = self.destinations.reports().iter().map(|report| report.status(now)).collect();
+        #[cfg(not(feature = "otlp"))]
+        let exports = Vec::new();
+        Status { sources: self.registry.len(), meters, exports }
+    }
+
     fn ways(&self) -> Ways {
-        let pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
-        Ways {
-            exporter: pipes.iter().any(|pipe| pipe.strong_count() > 0),
-            replay: self.options.replay.is_some(),
-        }
+        #[cfg(feature = "otlp")]
+        let otlp = self.destinations.is_any();
+        #[cfg(not(feature = "otlp"))]
+        let otlp = false;
+        let by_otlp = if otlp { self.numbers.is_otlp() } else { self.numbers.is_otlp_for_good() };
+        Ways { otlp, replay: self.options.replay.is_some(), numbers_by_meter: !by_otlp }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Default for Instrumentation {
+    fn default() -> Self {
+        Self::new(Options::default())
     }
 }
 
 impl Instrumentation {
-    /// An instrumentation with options; `Instrumentation::default()` is one without.
+    /// An instrumentation with options; `Instrumentation::default()` is one with the default options.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { shared: Arc::new(Shared { options, ..Shared::default() }) }
+        Self { shared: Arc::new(Shared::new(options)) }
     }
 
-    /// Exports every source, those attached later included, through the observable instruments of `meter`.
+    /// Exports the numbers of every source, those attached later included, through observable instruments of a meter of `provider`.
     ///
-    /// The instruments stay for the life of the meter (the Rust SDK cannot unregister them); without sources they observe
-    /// nothing.
-    pub fn register(&self, meter: &Meter) {
-        let mut meters = self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut registered =
-            RegisteredMeter::new(meter.clone(), Arc::downgrade(&self.shared.registry), &self.shared.options);
-        for attached in self.shared.registry.attached() {
-            registered.cover(&attached);
+    /// The instrumentation scope is this crate's, with its version and schema URL. The instruments stay for the life of the provider
+    /// (the Rust SDK cannot unregister them); without sources they observe nothing. A provider that takes the place of an earlier one
+    /// goes on where that one has observed last.
+    ///
+    /// `&*opentelemetry::global::meter_provider()` is such a provider if the global one is set *before*; otherwise its meters never
+    /// call back, which is logged. Not to be called from within a metric callback, in which the SDK can make no instrument.
+    pub fn register(&self, provider: &(impl MeterProvider + ?Sized)) {
+        let meter = provider.meter_with_scope(scope());
+        if !self.shared.numbers.for_meter() && self.shared.options.numbers == crate::Numbers::Auto {
+            otel_warn!(
+                name: "WorkerMetrics.MeterTooLate",
+                message = "The numbers were exported by OTLP before this meter provider was registered, and go on that way. Register the \
+                           provider before the push is started, or set Options::with_numbers."
+            );
         }
-        meters.push(registered);
+        if let Err(cause) = self.shared.watch() {
+            otel_warn!(
+                name: "WorkerMetrics.NoWatchdog",
+                cause = cause.to_string(),
+                message = "The thread of the watchdog cannot be started. It is tried again when a source is attached."
+            );
+        }
+        self.shared.follow(Change::Registered(meter));
     }
 
-    /// Exports `source` through every meter, those registered later included, until the [`Attachment`] is dropped.
+    /// Exports `source` on every way, those added later included, until the [`Attachment`] is dropped.
     ///
-    /// The attributes are settled now: the name that the source has, and its id as well if another source of the same
-    /// instrumentation has, or had, the same name (or both have none).
+    /// The values that it has now are the base of everything that only grows. The attributes are settled now: the name that the source
+    /// has, and its id as well if another source of the same instrumentation has, or had, the same name (or both have none).
+    ///
+    /// Not to be called from within a metric callback where the source brings metrics that no source before it had: the SDK can make
+    /// no instrument then.
     ///
     /// # Errors
     ///
-    /// [`AttachError`] if the same runtime or pool is attached already, its histograms do not have the bounds that are set, or
-    /// the watchdog cannot be started.
+    /// [`AttachError`] if the same runtime or pool is attached already, its name is too long, its histograms do not have the bounds
+    /// that are set, or the watchdog cannot be started. Nothing has changed then.
     pub fn attach(&self, source: impl Source + 'static) -> Result<Attachment, AttachError> {
-        let mut meters = self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        check_name(&source)?;
         self.check_bounds(&source)?;
-        self.shared.watch()?;
-        let attached = self.shared.registry.add(Box::new(source), &self.shared.options, |attached| {
-            for meter in meters.iter_mut() {
-                meter.cover(attached);
+        self.shared.watch().map_err(AttachError::Watchdog)?;
+        let source: Arc<dyn Source> = Arc::new(source);
+        let source = match &self.shared.options.watchdog {
+            Some(_) => {
+                let watched = Arc::new(WatchedSource::new(source));
+                self.shared.watched.add(&watched);
+                watched
             }
-        })?;
-        drop(meters);
-        self.tell(&attached);
+            None => source,
+        };
+        let attached = self.shared.registry.add(source, &self.shared.options)?;
+        if !self.shared.has_instruments_for(&attached) {
+            self.shared.follow(Change::Attached(attached.clone()));
+        }
+        self.report(&attached);
         let (identity, shared) = (attached.identity().clone(), self.shared.clone());
         Ok(Attachment::new(identity, move || shared.detach(&attached)))
     }
 
-    /// Wraps an exporter, so that the histograms of every source go beside what it exports, as exact OTLP histograms, and with
-    /// [`Scalars::Exporter`](crate::Scalars::Exporter) their numbers too.
+    /// Begins an export by OTLP: of everything, or of the exact histograms alone if the numbers go through a meter.
     ///
-    /// They go to where the `OTEL_EXPORTER_OTLP_…` variables of the OpenTelemetry specification say, or to the local collector;
-    /// [`exporter_with`](Self::exporter_with) takes another [`Sink`].
-    ///
-    /// # Errors
-    ///
-    /// [`SinkError`] if a variable is bad; it names the variable and the remedy.
-    #[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
-    pub fn exporter<E: PushMetricExporter>(&self, inner: E) -> Result<Exporter<E>, SinkError> {
-        Ok(self.exporter_with(inner, Sink::from_env()?))
-    }
-
-    /// [`exporter`](Self::exporter) with another sink than that of the environment.
-    #[cfg(any(feature = "grpc-tonic", feature = "http-proto"))]
-    pub fn exporter_with<E: PushMetricExporter>(&self, inner: E, sink: Sink) -> Exporter<E> {
-        let pipe = Arc::new(Pipe::new(inner.temporality(), self.shared.options.histogram_options.clone()));
-        self.shared.pipes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&pipe));
-        Exporter::new(inner, Arc::downgrade(&self.shared.registry), pipe, sink)
+    /// It goes where the environment says; [`Otlp`] has the settings.
+    #[cfg(feature = "otlp")]
+    pub fn otlp(&self) -> Otlp {
+        let shared = Arc::downgrade(&self.shared);
+        Otlp::new(Origin {
+            registry: self.shared.registry.clone(),
+            numbers: self.shared.numbers.clone(),
+            destinations: self.shared.destinations.clone(),
+            histogram_options: self.shared.options.histogram_options.clone(),
+            check: Box::new(move || {
+                if let Some(shared) = shared.upgrade() {
+                    shared.check(Instant::now());
+                }
+            }),
+        })
     }
 
     /// What each attached source provides, and what it lacks and why.
@@ -184,7 +331,13 @@ impl Instrumentation {
         attached.iter().map(|attached| self.coverage_of(attached)).collect()
     }
 
-    /// The number of series that the attached sources produce on each meter.
+    /// What is exported, where to, and what is wrong.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.shared.status(Instant::now())
+    }
+
+    /// The number of series that the attached sources produce on the ways that there are.
     #[must_use]
     pub fn expected_series(&self) -> ExpectedSeries {
         self.series(self.shared.ways())
@@ -200,43 +353,49 @@ impl Instrumentation {
         }
         let mut snapshot = Snapshot::with_histograms();
         source.collect(&mut snapshot);
-        for worker in snapshot.workers() {
-            for histogram in [&worker.poll_time_histogram, &worker.schedule_latency_histogram] {
-                let check = |scale| self.shared.options.histogram_options.check(scale);
-                histogram.scale.as_ref().map_or(Ok(()), check).map_err(AttachError::Bounds)?;
-            }
-        }
-        Ok(())
+        // Stalls and timers have bounds of their own, which nobody means.
+        let of_workers = snapshot.workers().iter();
+        let of_workers =
+            of_workers.flat_map(|worker| [&worker.poll_time_histogram, &worker.schedule_latency_histogram]);
+        let of_groups = snapshot.task_groups().iter();
+        let of_groups =
+            of_groups.flat_map(|group| [&group.poll_time_histogram, &group.schedule_latency_histogram]);
+        let mut scales = of_workers.chain(of_groups).filter_map(|histogram| histogram.scale.as_ref());
+        scales
+            .try_for_each(|scale| self.shared.options.histogram_options.check(scale))
+            .map_err(AttachError::Bounds)
     }
 
     fn coverage_of(&self, attached: &Attached) -> SourceCoverage {
         SourceCoverage::of(attached, &self.shared.options, self.shared.ways())
     }
 
-    /// Says in the OpenTelemetry log what a user would otherwise miss silently.
-    fn tell(&self, attached: &Attached) {
-        let missing: Vec<_> = self.coverage_of(attached).missing().map(|(name, _)| name).collect();
-        if !missing.is_empty() {
-            otel_info!(
-                name: "WorkerMetrics.MetricsMissing",
-                id = attached.identity().id.clone(),
-                metrics = missing.join(", "),
-                message = "The attached source does not export these metrics. Instrumentation::coverage says why."
-            );
-        }
-        self.tell_of_the_limit();
+    /// One line for each source.
+    fn report(&self, attached: &Attached) {
+        let coverage = self.coverage_of(attached);
+        otel_info!(
+            name: "WorkerMetrics.SourceAttached",
+            source = coverage.source(),
+            exported = attached.rows().len().to_string(),
+            missing = coverage.missing().count().to_string(),
+            message = "A source of worker metrics is attached. Instrumentation::coverage says which metrics are missing, and why."
+        );
+        self.report_cardinality();
     }
 
-    fn tell_of_the_limit(&self) {
+    fn report_cardinality(&self) {
         // Counted metric by metric only where there may be too many, and once: sources come and go by the thousand.
         let attached = self.shared.registry.attached();
         let at_most: usize = attached.iter().map(|attached| attached.most_series()).sum();
         let limit = ExpectedSeries::SDK_CARDINALITY_LIMIT;
-        if at_most <= limit || self.shared.warned_of_cardinality.load(Relaxed) {
+        if at_most <= limit
+            || !self.shared.numbers.is_meter()
+            || self.shared.warned_of_cardinality.load(Relaxed)
+        {
             return;
         }
-        // What goes out beside the SDK does not meet its limit.
-        let series = self.series(Ways { exporter: false, ..self.shared.ways() });
+        // What leaves by OTLP does not meet the limit of the SDK.
+        let series = self.series(Ways { otlp: false, ..self.shared.ways() });
         if let Some(largest) = series.largest()
             && largest.series > limit
             && !self.shared.warned_of_cardinality.swap(true, Relaxed)
@@ -246,10 +405,19 @@ impl Instrumentation {
                 metric = largest.name.clone(),
                 series = largest.series.to_string(),
                 message = "More series than the SDK's default limit of 2000 per instrument: the rest is lost in one overflow \
-                           series. Use Detail::Runtime or Scalars::Exporter, or raise the limit with a view."
+                           series. Use Detail::Runtime or Numbers::Otlp, or raise the limit with a view."
             );
         }
     }
+}
+
+/// A name is an attribute of every series.
+fn check_name(source: &impl Source) -> Result<(), AttachError> {
+    let name = source.identity().name.as_deref().unwrap_or_default();
+    if name.len() <= Identity::MAX_NAME_LEN {
+        return Ok(());
+    }
+    Err(AttachError::NameTooLong { beginning: name.chars().take(40).collect(), len: name.len() })
 }
 
 impl fmt::Debug for Instrumentation {

@@ -1,24 +1,25 @@
-//! The ways out of the process.
+//! The ways out that there are.
 
 use worker_metrics::Definition;
 use worker_metrics::catalogue::Instrument;
 
-/// Which ways there are beside the meters.
+/// The ways out that there are beside the meters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ways {
-    /// An exporter is wrapped.
-    pub(crate) exporter: bool,
+    /// There is an export by OTLP.
+    pub(crate) otlp: bool,
     /// Histograms are replayed through the meters.
     pub(crate) replay: bool,
+    /// Numbers go through the meters.
+    pub(crate) numbers_by_meter: bool,
 }
 
 impl Ways {
     /// Whether there is one for a row of the catalogue.
-    pub(crate) fn lead_out(self, definition: &Definition, sends_beside: bool) -> bool {
+    pub(crate) fn lead_out(self, definition: &Definition) -> bool {
         match definition.instrument {
-            _ if sends_beside => self.exporter,
-            Instrument::Histogram => self.exporter || self.replay,
-            _ => true,
+            Instrument::Histogram => self.otlp || self.replay,
+            _ => self.otlp || self.numbers_by_meter,
         }
     }
 }

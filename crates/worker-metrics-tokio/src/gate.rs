@@ -101,7 +101,7 @@ impl fmt::Display for Gate {
             write!(f, ", `{call}`")?;
         }
         if self.watchdog {
-            f.write_str(", `Options::with_watchdog`")?;
+            f.write_str(", the watchdog")?;
         }
         if self.multi_thread {
             f.write_str(", multi-thread")?;

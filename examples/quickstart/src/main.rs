@@ -1,7 +1,8 @@
 //! Worker metrics of a real workload, pushed over OTLP to a receiver in this process, or to a collector.
 //!
 //! ```text
-//! workload ─ Tokio runtime "main" ─ Instrumentation ─ OTLP exporter ─ receiver ─ table or JSON
+//! workload ─ Tokio runtime "main" ─ Instrumentation ┬ meter provider ─ opentelemetry-otlp ┬ receiver ─ table or JSON
+//!                                                   └ push of the exact histograms ───────┘
 //! ```
 
 mod calls;
@@ -12,8 +13,8 @@ mod outcome;
 mod pipeline;
 mod run;
 mod screen;
-mod settings;
 mod table;
+mod target;
 mod units;
 mod verdict;
 mod view;

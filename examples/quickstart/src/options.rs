@@ -1,50 +1,70 @@
-//! The command line, and the variables of the OpenTelemetry specification that stand behind it.
+//! The command line.
 
 use std::num::NonZeroUsize;
+use std::thread;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use opentelemetry_sdk::metrics::Temporality;
 use worker_metrics_otel::Histograms;
 
 use crate::error::Failure;
-use crate::settings::{self, Endpoint, Environment, Protocol};
 
 /// Runs a mixed workload on a Tokio runtime, pushes its worker metrics over OTLP, and shows what arrives.
 #[derive(Debug, Parser)]
 #[command(name = "quickstart", version, after_help = AFTER_HELP)]
-struct Arguments {
+pub(crate) struct Options {
     /// How long to run; 0 runs until Ctrl-C
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    duration: u32,
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = duration)]
+    pub(crate) duration: Limit,
 
     /// Worker threads of the observed runtime [default: one for each core, at least 2]
-    #[arg(long, value_name = "N", value_parser = settings::workers)]
+    #[arg(long, value_name = "N", value_parser = workers)]
     workers: Option<NonZeroUsize>,
 
     /// Push to a collector instead of the receiver in this process
-    #[arg(long, value_name = "URL")]
-    endpoint: Option<String>,
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
+    pub(crate) endpoint: Option<String>,
 
-    /// grpc or http/protobuf [default: grpc]
-    #[arg(long, value_name = "PROTOCOL")]
-    protocol: Option<String>,
+    /// How OTLP travels [default: http/protobuf to port 4318, else grpc]
+    #[arg(long)]
+    pub(crate) protocol: Option<Protocol>,
 
-    /// cumulative or delta [default: cumulative]
-    #[arg(long, value_name = "TEMPORALITY")]
-    temporality: Option<String>,
+    /// What counters and histograms count from [default: cumulative]
+    #[arg(long)]
+    temporality: Option<Preference>,
 
     /// Level of detail of the histograms
     #[arg(long, value_name = "DETAIL", default_value = "runtime")]
-    histograms: HistogramDetail,
+    histograms: Detail,
 
     /// At the end, print one JSON document on standard output; the table goes to standard error
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
+}
+
+/// How long to run; `None` runs until Ctrl-C.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit(pub(crate) Option<Duration>);
+
+/// How OTLP travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Protocol {
+    Grpc,
+    #[value(name = "http/protobuf")]
+    HttpProtobuf,
+}
+
+/// What counters and histograms count from.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Preference {
+    Cumulative,
+    Delta,
 }
 
 /// The level of detail of the histograms.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum HistogramDetail {
+enum Detail {
     /// One for each runtime
     Runtime,
     /// One for each worker
@@ -53,20 +73,9 @@ enum HistogramDetail {
     Off,
 }
 
-impl From<HistogramDetail> for Histograms {
-    fn from(detail: HistogramDetail) -> Self {
-        match detail {
-            HistogramDetail::Runtime => Self::Runtime,
-            HistogramDetail::Worker => Self::Worker,
-            HistogramDetail::Off => Self::Off,
-        }
-    }
-}
-
 const AFTER_HELP: &str = "\
-Environment, as the OpenTelemetry specification has it; an option wins over a variable, and OTEL_EXPORTER_OTLP_METRICS_… over
-OTEL_EXPORTER_OTLP_…:
-  OTEL_EXPORTER_OTLP_ENDPOINT       push to a collector (without …_METRICS_, /v1/metrics is added for http/protobuf)
+The exporters read the variables of the OpenTelemetry specification; an option wins over a variable:
+  OTEL_EXPORTER_OTLP_ENDPOINT       push to a collector
   OTEL_EXPORTER_OTLP_PROTOCOL       grpc or http/protobuf
   OTEL_EXPORTER_OTLP_HEADERS        such as api-key=…
   OTEL_EXPORTER_OTLP_TIMEOUT        milliseconds
@@ -75,26 +84,34 @@ OTEL_EXPORTER_OTLP_…:
   OTEL_METRIC_EXPORT_INTERVAL       milliseconds; 1000 here, if it is not set
   OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES";
 
-/// What to do.
-#[derive(Debug)]
-pub(crate) struct Options {
-    /// `None` runs until Ctrl-C.
-    pub(crate) duration: Option<Duration>,
-    pub(crate) workers: usize,
-    /// `None` is the receiver in this process.
-    pub(crate) endpoint: Option<Endpoint>,
-    pub(crate) protocol: Protocol,
-    pub(crate) temporality: opentelemetry_sdk::metrics::Temporality,
-    pub(crate) interval: Duration,
-    pub(crate) histograms: Histograms,
-    pub(crate) service_name: Option<String>,
-    pub(crate) json: bool,
+const MAX_WORKERS: usize = 1024;
+
+impl Options {
+    /// Workers of the observed runtime: one for each core, and at least 2, since with one there is nothing to compare.
+    pub(crate) fn workers(&self) -> usize {
+        let default = || thread::available_parallelism().map_or(2, NonZeroUsize::get).clamp(2, MAX_WORKERS);
+        self.workers.map_or_else(default, NonZeroUsize::get)
+    }
+
+    pub(crate) fn temporality(&self) -> Option<Temporality> {
+        self.temporality.map(|preference| match preference {
+            Preference::Cumulative => Temporality::Cumulative,
+            Preference::Delta => Temporality::Delta,
+        })
+    }
+
+    pub(crate) fn histograms(&self) -> Histograms {
+        match self.histograms {
+            Detail::Runtime => Histograms::Runtime,
+            Detail::Worker => Histograms::Worker,
+            Detail::Off => Histograms::Off,
+        }
+    }
 }
 
-/// Reads the command line and the environment.
+/// Reads the command line.
 pub(crate) fn parse() -> Result<Options, Failure> {
-    let arguments = Arguments::try_parse().map_err(refuse)?;
-    resolve(arguments, &Environment::of_process()).map_err(Failure::Usage)
+    Options::try_parse().map_err(refuse)
 }
 
 /// One line of what clap has to say, but all of the help.
@@ -103,22 +120,52 @@ fn refuse(error: clap::Error) -> Failure {
     if !error.use_stderr() {
         return Failure::Help(text);
     }
-    let line = text.lines().next().unwrap_or("bad usage").trim_start_matches("error: ");
-    Failure::Usage(format!("{line} (see --help)"))
+    let mut lines = text.lines().map(str::trim);
+    let what = lines.next().unwrap_or("bad usage").trim_start_matches("error: ");
+    let remedy = lines.next().filter(|line| line.starts_with('[')).map(|line| format!(" {line}"));
+    Failure::Usage(format!("{what}{} (see --help)", remedy.unwrap_or_default()))
 }
 
-fn resolve(arguments: Arguments, environment: &Environment) -> Result<Options, String> {
-    let protocol = environment.protocol(arguments.protocol)?;
-    environment.check_timeouts()?;
-    Ok(Options {
-        duration: (arguments.duration > 0).then(|| Duration::from_secs(arguments.duration.into())),
-        workers: arguments.workers.map_or_else(settings::default_workers, NonZeroUsize::get),
-        endpoint: environment.endpoint(arguments.endpoint, protocol)?,
-        protocol,
-        temporality: environment.temporality(arguments.temporality)?,
-        interval: environment.interval()?,
-        histograms: arguments.histograms.into(),
-        service_name: environment.service_name(),
-        json: arguments.json,
-    })
+fn duration(value: &str) -> Result<Limit, String> {
+    let seconds: u32 = value.parse().map_err(|_| "use a number of seconds, or 0".to_owned())?;
+    Ok(Limit((seconds > 0).then(|| Duration::from_secs(seconds.into()))))
+}
+
+fn workers(value: &str) -> Result<NonZeroUsize, String> {
+    let workers = value.parse().ok().filter(|workers: &NonZeroUsize| workers.get() <= MAX_WORKERS);
+    workers.ok_or_else(|| format!("use a number from 1 to {MAX_WORKERS}"))
+}
+
+fn endpoint(value: &str) -> Result<String, String> {
+    let host = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://"));
+    match host {
+        Some(host) if !host.is_empty() => Ok(value.trim_end_matches('/').to_owned()),
+        _ => {
+            let remedy = "use a URL such as http://localhost:4317 for grpc, or http://localhost:4318 for http/protobuf";
+            Err(remedy.to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_workers_has_bounds() {
+        assert_eq!(workers("1"), Ok(NonZeroUsize::MIN));
+        assert_eq!(workers("1024").map(NonZeroUsize::get), Ok(1024));
+        for bad in ["0", "1025", "-1", "two", ""] {
+            assert_eq!(workers(bad), Err("use a number from 1 to 1024".to_owned()));
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_a_url_of_http() {
+        assert_eq!(endpoint("http://localhost:4317/"), Ok("http://localhost:4317".to_owned()));
+        assert_eq!(endpoint("https://host"), Ok("https://host".to_owned()));
+        for bad in ["localhost:4317", "ftp://host", "http://", "", "nonsense"] {
+            assert!(endpoint(bad).unwrap_err().contains("http://localhost:4317"));
+        }
+    }
 }

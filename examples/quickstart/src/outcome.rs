@@ -1,4 +1,4 @@
-//! What became of the exports, where there is no receiver to ask.
+//! What became of the exports of the meter provider, which has no status.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -41,7 +41,9 @@ impl<E: PushMetricExporter> PushMetricExporter for Watched<E> {
             let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
             match &result {
                 Ok(()) => outcome.exports += 1,
-                Err(error) => *outcome.errors.entry(error.to_string()).or_default() += 1,
+                Err(error) => {
+                    *outcome.errors.entry(format!("the meter provider: {error}")).or_default() += 1;
+                }
             }
             result
         }

@@ -16,7 +16,7 @@ use crate::error::Failure;
 use crate::options::Options;
 use crate::pipeline::Pipeline;
 use crate::screen::Screen;
-use crate::settings::Protocol;
+use crate::target::Target;
 use crate::view::View;
 use crate::{table, workload};
 
@@ -26,22 +26,20 @@ const CANARY: Duration = Duration::from_millis(10);
 /// Runs the workload and shows what arrives.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let interrupted = interruption()?;
-    let receiver = match options.endpoint {
-        Some(_) => None,
-        None => Some(Receiver::start().map_err(|cause| Failure::run("the receiver in this process", cause))?),
-    };
+    let receiver = Target::is_here(options).then(Receiver::start).transpose();
+    let receiver = receiver.map_err(|cause| Failure::run("the receiver in this process", cause))?;
 
     let calls = Calls::default();
-    // These lines are all that a service needs besides its exporter.
     let options_of_workers = InstrumentationOptions::default()
         .with_opt_in_metrics()
         .with_watchdog(calls.watchdog())
-        .with_histograms(options.histograms);
+        .with_histograms(options.histograms());
     let workers = Instrumentation::new(options_of_workers);
-    let pipeline = Pipeline::start(options, &endpoint(options, receiver.as_ref()), &workers)?;
-    workers.register(&pipeline.meter());
+    let target = Target::new(options, receiver.as_ref());
+    // A bad variable is ignored by both exporters, and reported to the log: here that is standard error.
+    let pipeline = tracing::subscriber::with_default(log(), || Pipeline::start(options, &target, &workers))?;
     let tasks = workload::tasks().map_err(|cause| Failure::run("the task groups", cause))?;
-    let runtime = observed_runtime(options.workers, &tasks)?;
+    let runtime = observed_runtime(options.workers(), &tasks)?;
     let source = TokioRuntime::new(runtime.handle())
         .with_tasks(&tasks)
         .with_canary(CANARY)
@@ -49,7 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let attachment = workers.attach(source).map_err(|cause| Failure::run("attaching the runtime", cause))?;
 
     let mut screen = Screen::new(options.json);
-    screen.print(&introduction(options, &workers, receiver.as_ref()))?;
+    screen.print(&introduction(options, &workers, &pipeline, receiver.is_some()))?;
     workload::start(runtime.handle(), &tasks).map_err(|cause| Failure::run("the workload", cause))?;
     let started = Instant::now();
     let watched = watch(options, &interrupted, receiver.as_ref(), &pipeline, &calls, &mut screen);
@@ -79,13 +77,14 @@ fn interruption() -> Result<Signal<()>, Failure> {
     Ok(interrupted)
 }
 
-fn endpoint(options: &Options, receiver: Option<&Receiver>) -> String {
-    match (&options.endpoint, receiver, options.protocol) {
-        (Some(endpoint), ..) => endpoint.0.clone(),
-        (None, Some(receiver), Protocol::Grpc) => receiver.grpc_endpoint(),
-        (None, Some(receiver), Protocol::HttpProtobuf) => receiver.http_endpoint(),
-        (None, None, _) => unreachable!("without an endpoint there is a receiver"),
-    }
+/// Warnings on standard error.
+fn log() -> impl tracing::Subscriber {
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(io::stderr)
+        .without_time()
+        .with_ansi(false)
+        .finish()
 }
 
 fn observed_runtime(workers: usize, tasks: &TaskMetrics) -> Result<Runtime, Failure> {
@@ -100,26 +99,21 @@ fn observed_runtime(workers: usize, tasks: &TaskMetrics) -> Result<Runtime, Fail
         .map_err(|cause| Failure::run("the observed runtime", cause))
 }
 
-fn introduction(options: &Options, workers: &Instrumentation, receiver: Option<&Receiver>) -> String {
-    let protocol = match options.protocol {
-        Protocol::Grpc => "gRPC",
-        Protocol::HttpProtobuf => "HTTP/protobuf",
-    };
-    let to = endpoint(options, receiver);
-    let what = if receiver.is_some() { "a receiver in this process" } else { "your collector" };
+fn introduction(options: &Options, workers: &Instrumentation, pipeline: &Pipeline, is_here: bool) -> String {
+    let what = if is_here { "a receiver in this process" } else { "your collector" };
+    let push = pipeline.status();
+    let (to, interval) = (&push.destination, push.interval.unwrap_or_default());
     let mut text = format!(
         "A Tokio runtime of {} workers serves TCP, computes, calls blocking code and waits for timers. Every few seconds one \
-         of its tasks blocks its worker for {:?}, as a forgotten synchronous call would.\nIts metrics go to {what}, {to} \
-         ({protocol}), every {:?}: {} series.\n",
-        options.workers,
+         of its tasks blocks its worker for {:?}, as a forgotten synchronous call would.\nIts metrics go to {what}, {to}, every \
+         {interval:?}: {} series.\n",
+        options.workers(),
         workload::BLOCKED,
-        options.interval,
         workers.expected_series().total(),
     );
     for source in workers.coverage() {
-        let missing = source.missing().count();
-        if missing > 0 {
-            text += &format!("{missing} metrics are not exported:\n{source}");
+        if source.missing().next().is_some() {
+            text += &format!("{source}\n");
         }
     }
     text
@@ -137,7 +131,7 @@ fn watch(
     let started = Instant::now();
     let mut received = Received::default();
     loop {
-        let left = options.duration.map_or(REFRESH, |duration| duration.saturating_sub(started.elapsed()));
+        let left = options.duration.0.map_or(REFRESH, |duration| duration.saturating_sub(started.elapsed()));
         if left.is_zero() {
             return Ok(received);
         }
@@ -161,8 +155,10 @@ fn watch(
             None => {
                 let outcome = pipeline.outcome();
                 let failed: u64 = outcome.errors.values().sum();
+                let error = pipeline.status().last_error;
+                let error = error.map(|error| format!("  {error}\n")).unwrap_or_default();
                 screen.print(&format!(
-                    "after {seconds} s: {} exports acknowledged, {failed} failed\n{}",
+                    "after {seconds} s: {} exports acknowledged, {failed} failed\n{error}{}",
                     outcome.exports,
                     calls.line()
                 ))?;
@@ -171,7 +167,9 @@ fn watch(
     }
 }
 
-/// The last two states of the receiver that differ: rates are taken between them.
+/// The last two states of each metric that differ: rates are taken between them.
+///
+/// Numbers and histograms arrive in requests of their own, so that a metric may have news where another has none.
 #[derive(Debug, Default)]
 struct Received {
     before: Document,
@@ -180,8 +178,12 @@ struct Received {
 
 impl Received {
     fn update(&mut self, document: Document) {
-        if document.exports != self.now.exports {
-            self.before = mem::replace(&mut self.now, document);
+        let known = mem::replace(&mut self.now, document);
+        for metric in known.metrics {
+            if self.now.metric(&metric.name) != Some(&metric) {
+                self.before.metrics.retain(|before| before.name != metric.name);
+                self.before.metrics.push(metric);
+            }
         }
     }
 

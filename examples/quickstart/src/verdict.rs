@@ -11,7 +11,7 @@ use crate::units;
 pub(crate) enum Verdict {
     /// Nothing has arrived yet.
     Unknown,
-    /// Every worker gets on.
+    /// Every worker makes progress.
     Healthy,
     /// These are stuck in one poll: the index, and for how long.
     Stalled(Vec<(i64, f64)>),
@@ -51,7 +51,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.write_str("nothing has arrived yet"),
-            Self::Healthy => f.write_str("every worker gets on"),
+            Self::Healthy => f.write_str("every worker makes progress"),
             Self::Stalled(workers) => {
                 f.write_str("BLOCKED:")?;
                 for (index, (worker, age)) in workers.iter().enumerate() {

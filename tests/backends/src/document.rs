@@ -91,7 +91,7 @@ fn rule(rule: Rule) -> String {
         Rule::Protocols(taken) => {
             let names = taken.iter().map(|protocol| match protocol {
                 Protocol::Grpc => "gRPC",
-                Protocol::HttpProtobuf => "HTTP/protobuf",
+                _ => "HTTP/protobuf",
             });
             names.collect::<Vec<_>>().join(" or ")
         }

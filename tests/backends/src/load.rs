@@ -1,21 +1,18 @@
 //! Thousands of processes in one, for a collector to carry.
 //!
-//! Each has a resource of its own, its own two connections and a pool whose workers go on counting. Exports are spread evenly over
-//! the interval.
+//! Each has a resource of its own, its own connection and a pool whose workers go on counting. Exports are spread evenly over the
+//! interval.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use opentelemetry::metrics::MeterProvider;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
-use tokio::runtime::Runtime;
 use worker_metrics::Batch;
 use worker_metrics::histogram::Scale;
-use worker_metrics_otel::{Attachment, Instrumentation, Protocol, Sink};
+use worker_metrics_otel::{Attachment, Instrumentation, Protocol, Push};
 
 use crate::backend::Settings;
-use crate::process::{Level, exporter, options, pool, provider, transport};
+use crate::process::{Level, options, pool, push, resource};
 
 /// What to send.
 #[derive(Clone, Debug)]
@@ -41,18 +38,19 @@ pub struct Load {
 /// What became of it.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Exports that were acknowledged, both halves.
+    /// Exports that were acknowledged.
     pub acknowledged: AtomicU64,
-    /// Exports of which a half failed.
+    /// Exports that failed.
     pub failed: AtomicU64,
     /// Exports that began more than an interval late: this machine does not keep up, or the receiver holds it back.
     pub late: AtomicU64,
 }
 
 struct Simulated {
-    provider: SdkMeterProvider,
+    workers: Instrumentation,
     batches: Vec<Batch>,
-    _workers: Instrumentation,
+    /// Before the attachment: its last export ends no series.
+    push: Push,
     _attachment: Attachment,
 }
 
@@ -60,9 +58,7 @@ impl Load {
     /// The number of series of one process.
     #[must_use]
     pub fn series(&self) -> usize {
-        let transport = transport(1);
-        let process = self.simulated(0, &transport);
-        process._workers.expected_series().total()
+        self.simulated(0).workers.expected_series().total()
     }
 
     /// Sends until the duration is over, or `stop`.
@@ -73,16 +69,14 @@ impl Load {
     #[must_use]
     pub fn run(&self, stop: &AtomicBool) -> Outcome {
         let outcome = Outcome::default();
-        let transport = transport(1);
         let threads = self.threads.clamp(1, self.runtimes.max(1));
         let start = Instant::now();
         thread::scope(|scope| {
             for first in 0..threads {
-                let (outcome, transport) = (&outcome, &transport);
+                let outcome = &outcome;
                 scope.spawn(move || {
                     let own = (first..self.runtimes).step_by(threads);
-                    let mut processes: Vec<_> =
-                        own.map(|index| (index, self.simulated(index, transport))).collect();
+                    let mut processes: Vec<_> = own.map(|index| (index, self.simulated(index))).collect();
                     self.send(&mut processes, start, stop, outcome);
                     // A shutdown exports once more, which is not counted.
                     drop(processes);
@@ -92,18 +86,14 @@ impl Load {
         outcome
     }
 
-    fn simulated(&self, index: usize, transport: &Runtime) -> Simulated {
-        let Settings { protocol, temporality, .. } = self.settings;
+    fn simulated(&self, index: usize) -> Simulated {
         let workers = Instrumentation::new(options(self.settings, self.level));
-        let sink = Sink::from_env_to(protocol, &self.endpoint).expect("the endpoint is a URL");
-        let inner = exporter(protocol, temporality, &self.endpoint, transport);
         let instance = format!("load-{index}");
-        let resource = [("service.name", "load"), ("service.instance.id", instance.as_str())];
-        let provider = provider(workers.exporter_with(inner, sink), &resource);
-        workers.register(&provider.meter("worker-metrics"));
+        let resource = resource(&[("service.name", "load"), ("service.instance.id", instance.as_str())]);
+        let push = push(&workers, self.settings, &self.endpoint, &resource);
         let (pool, batches) = pool("main", &Scale::preset(), self.workers);
         let attachment = workers.attach(pool).expect("the pool is new");
-        Simulated { provider, batches, _workers: workers, _attachment: attachment }
+        Simulated { workers, batches, push, _attachment: attachment }
     }
 
     fn send(
@@ -126,7 +116,7 @@ impl Load {
                     None => {}
                 }
                 process.work();
-                let became = match process.provider.force_flush() {
+                let became = match process.push.force_flush() {
                     Ok(()) => &outcome.acknowledged,
                     Err(_) => &outcome.failed,
                 };

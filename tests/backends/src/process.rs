@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::MeterProvider;
 use opentelemetry_otlp::{MetricExporter, WithExportConfig};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_sdk::Resource;
@@ -15,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use worker_metrics::histogram::Scale;
 use worker_metrics::{Batch, Pool, WorkerConfig};
 use worker_metrics_otel::{
-    Attachment, Detail, HistogramOptions, Histograms, Instrumentation, Options, Protocol, Sink,
+    Attachment, Detail, HistogramOptions, Histograms, Instrumentation, Options, Protocol, Push,
 };
 
 use crate::backend::Settings;
@@ -24,11 +23,13 @@ use crate::backend::Settings;
 pub(crate) const HOURLY: Duration = Duration::from_secs(3_600);
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A process with its exporter, and the receiver at the other end.
+/// A process with both ways out, and the receiver at the other end: the numbers through a meter provider with the exporter of
+/// opentelemetry-otlp, and the histograms by a push.
 #[derive(Debug)]
 pub struct Process {
-    /// Before the receiver, which has to be there for the last export.
+    /// These two before the receiver, which has to be there for the last exports.
     provider: SdkMeterProvider,
+    push: Push,
     workers: Instrumentation,
     attachments: Vec<Attachment>,
     protocol: Protocol,
@@ -57,16 +58,17 @@ impl Process {
         let receiver = Receiver::builder().keep_requests(true).start().expect("ports and threads are free");
         let endpoint = match settings.protocol {
             Protocol::Grpc => receiver.grpc_endpoint(),
-            Protocol::HttpProtobuf => receiver.http_endpoint(),
+            _ => receiver.http_endpoint(),
         };
         let workers = Instrumentation::new(options(settings, level));
-        let transport = transport(1);
+        let transport = transport();
         let exporter = exporter(settings.protocol, settings.temporality, &endpoint, &transport);
-        let sink = Sink::from_env_to(settings.protocol, &endpoint).expect("the endpoint is a URL");
-        let provider = provider(workers.exporter_with(exporter, sink.with_timeout(TIMEOUT)), resource);
-        workers.register(&provider.meter("worker-metrics"));
+        let resource = self::resource(resource);
+        let provider = provider(exporter, &resource);
+        workers.register(&provider);
+        let push = push(&workers, settings, &endpoint, &resource);
         let (protocol, attachments) = (settings.protocol, Vec::new());
-        Self { receiver, provider, workers, attachments, protocol, _transport: transport }
+        Self { provider, push, workers, attachments, protocol, _transport: transport, receiver }
     }
 
     /// The instrumentation, to attach sources to and to ask for series.
@@ -80,15 +82,15 @@ impl Process {
         self.attachments.push(attachment);
     }
 
-    /// Attaches a pool in which every bucket of every worker has counted something.
+    /// Attaches a pool in which every bucket of every worker counts something then: what was before does not count.
     ///
     /// # Panics
     ///
     /// If a pool of this name is attached.
     pub fn attach_pool(&mut self, name: &str, scale: &Scale, workers: usize) -> Vec<Batch> {
         let (pool, mut batches) = pool(name, scale, workers);
-        batches.iter_mut().for_each(|batch| fill(batch, scale));
         self.keep(self.workers.attach(pool).expect("the pool is new"));
+        batches.iter_mut().for_each(|batch| fill(batch, scale));
         batches
     }
 
@@ -101,10 +103,11 @@ impl Process {
     pub fn export(&self) -> Vec<ExportMetricsServiceRequest> {
         let before = self.receiver.requests().len();
         self.provider.force_flush().expect("the receiver takes everything");
+        self.push.force_flush().expect("the receiver takes everything");
         let travelled = self.receiver.last_transport().map(|transport| transport.protocol);
         let expected = match self.protocol {
             Protocol::Grpc => otlp_receiver::Protocol::Grpc,
-            Protocol::HttpProtobuf => otlp_receiver::Protocol::Http,
+            _ => otlp_receiver::Protocol::Http,
         };
         assert_eq!(travelled, Some(expected), "the settings decide how it travels");
         self.receiver.requests().split_off(before)
@@ -123,13 +126,30 @@ pub(crate) fn options(settings: Settings, level: Level) -> Options {
         .with_histogram_options(histograms)
 }
 
-pub(crate) fn transport(threads: usize) -> Runtime {
+/// A push that exports when it is told to, and when it is dropped.
+pub(crate) fn push(
+    workers: &Instrumentation,
+    settings: Settings,
+    endpoint: &str,
+    resource: &Resource,
+) -> Push {
+    let otlp = workers.otlp().with_endpoint(endpoint).with_protocol(settings.protocol);
+    let otlp = otlp.with_temporality(settings.temporality).with_resource(resource);
+    otlp.with_timeout(TIMEOUT).with_interval(HOURLY).start().expect("the endpoint is a URL")
+}
+
+pub(crate) fn resource(attributes: &[(&'static str, &str)]) -> Resource {
+    let attributes = attributes.iter().map(|&(key, value)| KeyValue::new(key, value.to_owned()));
+    Resource::builder_empty().with_attributes(attributes).build()
+}
+
+fn transport() -> Runtime {
     let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(threads).thread_name("otlp-transport").enable_all();
+    builder.worker_threads(1).thread_name("otlp-transport").enable_all();
     builder.build().expect("threads can be had")
 }
 
-pub(crate) fn exporter(
+fn exporter(
     protocol: Protocol,
     temporality: Temporality,
     endpoint: &str,
@@ -143,7 +163,7 @@ pub(crate) fn exporter(
             .with_timeout(TIMEOUT)
             .with_temporality(temporality)
             .build(),
-        Protocol::HttpProtobuf => MetricExporter::builder()
+        _ => MetricExporter::builder()
             .with_http()
             .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
             .with_endpoint(endpoint)
@@ -154,14 +174,10 @@ pub(crate) fn exporter(
     built.expect("the endpoint is a URL")
 }
 
-pub(crate) fn provider(
-    exporter: impl opentelemetry_sdk::metrics::exporter::PushMetricExporter,
-    resource: &[(&'static str, &str)],
-) -> SdkMeterProvider {
-    let attributes = resource.iter().map(|&(key, value)| KeyValue::new(key, value.to_owned()));
+fn provider(exporter: MetricExporter, resource: &Resource) -> SdkMeterProvider {
     SdkMeterProvider::builder()
         .with_reader(PeriodicReader::builder(exporter).with_interval(HOURLY).build())
-        .with_resource(Resource::builder_empty().with_attributes(attributes).build())
+        .with_resource(resource.clone())
         .build()
 }
 

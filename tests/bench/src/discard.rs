@@ -1,29 +1,32 @@
 //! A transport that takes everything and sends nothing: what is left is collecting and encoding.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 
-/// Counts the bytes of the last request.
+/// Keeps the last request.
 #[derive(Clone, Debug, Default)]
 pub struct Discard {
-    bytes: Arc<AtomicUsize>,
+    last: Arc<Mutex<Bytes>>,
 }
 
 impl Discard {
-    /// Bytes of the last request.
+    /// The body of the last request.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bytes.load(Relaxed)
+    pub fn last_body(&self) -> Bytes {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Bytes> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl HttpClient for Discard {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        self.bytes.store(request.body().len(), Relaxed);
+        *self.lock() = request.into_body();
         let mut response = Response::new(Bytes::new());
         response.headers_mut().insert("content-type", "application/x-protobuf".parse()?);
         Ok(response)

@@ -11,7 +11,6 @@
 pub mod counted;
 pub mod discard;
 pub mod durations;
-pub mod nothing;
 pub mod reader;
 pub mod scales;
 pub mod subject;

@@ -20,8 +20,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bench::discard;
 use bench::subject::Case;
-use bench::{discard, nothing};
 use clap::{Parser, ValueEnum};
 
 use report::{Chapter, Report};

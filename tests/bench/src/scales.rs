@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use worker_metrics::histogram::Scale;
-use worker_metrics_otel::Scalars;
+use worker_metrics_otel::Numbers;
 
 use crate::subject::{Attached, Bridge, Delivered, Export, Halves, pool};
 
@@ -25,6 +25,6 @@ pub fn explicit(scale: &Scale) -> Scale {
 /// What an export of the histograms of so many workers delivers.
 #[must_use]
 pub fn delivered(workers: usize, scale: &Scale) -> Delivered {
-    let attached = Attached::new(vec![Arc::new(pool(workers, Some(scale)))], Scalars::Meter);
+    let attached = Attached::new(vec![Arc::new(pool(workers, Some(scale)))], Numbers::Meter);
     Bridge::new(&attached, Halves::Otlp).delivered()
 }

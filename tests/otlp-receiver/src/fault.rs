@@ -1,15 +1,21 @@
 //! How the receiver misbehaves on purpose.
-//! Set by tests with `Receiver::set_fault`; applied by the gate.
+//! Set by tests with `Receiver::set_fault` and `Receiver::set_faults`; applied by the gate.
 //! Never looks at what a request holds.
 
 use std::time::Duration;
 
 use tonic::Code;
 
+use crate::Answer;
+
 /// What the receiver does to every request, instead of storing and acknowledging it.
 ///
-/// A request meets the fault that is set when it has arrived, and no later one. It is stored exactly if the answer is a
-/// success that can be read; so what a peer rightly takes for lost is lost, and a test can tell what has to come again.
+/// A request meets the fault that is set when it has arrived, and no later one. It is stored exactly if its answer has a
+/// status of success: 2xx, and no `grpc-status` other than 0. So what a peer rightly takes for lost is lost, and a test can
+/// tell what has to come again. Two faults part from that rule, as their names say: [`Garbage`](Self::Garbage) is not
+/// stored, and [`CloseAfterStoring`](Self::CloseAfterStoring) is.
+///
+/// A request that is not valid is refused as always, even if the fault would have had it stored.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Fault {
     /// No fault: every valid request is stored and acknowledged.
@@ -43,8 +49,20 @@ pub enum Fault {
     /// Every request is answered with a success whose body is no protobuf: HTTP status 200 with broken bytes; over gRPC a
     /// well-formed frame with the same bytes and `grpc-status: 0`, which a peer reports as an internal error of its own.
     Garbage,
-    /// The connection is closed without an answer, and with it every other request on it.
+    /// The connection is closed without an answer when the request has been read, and with it every other request on it.
     Reset,
+    /// The connection is closed when the head of a request has arrived, before its body is read.
+    CloseBeforeReading,
+    /// The request is stored, then the connection is closed: the answer is lost.
+    CloseAfterStoring,
+    /// The request is answered with this. It is stored exactly if [`Answer::is_acceptance`].
+    Answer(Answer),
+    /// The request is stored, and answered with a success whose body never ends: a zero byte each 10 ms.
+    EndlessBody,
+    /// The request is stored, and answered with a success of so many zero bytes, which are streamed.
+    HugeBody(usize),
+    /// The request is stored, and answered with a success with a header (`x-huge`) of so many bytes.
+    HugeHeaders(usize),
 }
 
 /// The partial success that an acknowledgement has to carry, if any.

@@ -4,13 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    body::{Body, Bytes},
-    http::{HeaderMap, HeaderValue, header},
-    response::Response,
-};
-use http_body_util::{BodyExt, Full};
+use axum::{Router, response::Response};
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
     metrics_service_server::{MetricsService, MetricsServiceServer},
@@ -19,8 +13,9 @@ use tonic::{Code, Request, Status, codec::CompressionEncoding};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
+    Answer,
     fault::PartialSuccess,
-    gate::{GARBAGE, GARBAGE_LEN, MAX_MESSAGE},
+    gate::{GARBAGE, MAX_MESSAGE},
     store::Store,
 };
 
@@ -72,12 +67,5 @@ pub(crate) fn refusal(code: Code, message: &str, retry_after: Option<Duration>) 
 
 /// A success whose message is no protobuf.
 pub(crate) fn garbage() -> Response {
-    // A message's frame: not compressed, the length in four bytes, the message.
-    let mut frame = vec![0, 0, 0, 0, GARBAGE_LEN];
-    frame.extend(GARBAGE);
-    let trailers = HeaderMap::from_iter([(Status::GRPC_STATUS, HeaderValue::from_static("0"))]);
-    let body = Full::new(Bytes::from(frame)).with_trailers(async { Some(Ok(trailers)) });
-    let mut response = Response::new(Body::new(body));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    response
+    Answer::message(&GARBAGE, Code::Ok).into_response()
 }

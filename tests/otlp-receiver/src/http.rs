@@ -27,7 +27,8 @@ use crate::{
 /// The path of the metrics signal, as OTLP fixes it.
 pub(crate) const PATH: &str = "/v1/metrics";
 
-const PROTOBUF: &str = "application/x-protobuf";
+/// The media type of the messages.
+pub(crate) const PROTOBUF: &str = "application/x-protobuf";
 
 /// The HTTP server's routes.
 pub(crate) fn router(store: Arc<Store>) -> Router {

@@ -1,13 +1,8 @@
-//! The receiver's thread: its runtime, and the two servers on it.
-//! Started by `ReceiverBuilder::start`; ends when `Receiver` is dropped.
-//! Never waits for a peer in order to stop: what is under way then is cut off.
+//! The receiver's two servers.
+//! Run by `ReceiverBuilder::start` on a thread of its own; they end when `Receiver` is dropped.
+//! Never decides what becomes of a request: the gate does.
 
-use std::{
-    io,
-    net::TcpListener as StdListener,
-    sync::{Arc, mpsc},
-    time::Duration,
-};
+use std::{io, net::TcpListener as StdListener, sync::Arc, time::Duration};
 
 use axum::{Extension, Router};
 use hyper_util::{
@@ -16,15 +11,20 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{oneshot, watch},
     task::JoinSet,
 };
+#[cfg(feature = "tls")]
+use tokio_rustls::TlsAcceptor;
 
+#[cfg(feature = "tls")]
+use crate::Tls;
 use crate::{
-    Fault, Protocol,
+    Protocol,
     gate::{Connection, Gate},
     grpc, http,
+    script::Script,
     store::Store,
 };
 
@@ -32,68 +32,94 @@ use crate::{
 /// themselves or not at all; axum's `serve` waits 1 s.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// What the thread needs.
-#[derive(Debug)]
+/// What both servers share.
+#[derive(Clone, Debug)]
 pub(crate) struct Server {
-    pub(crate) grpc: StdListener,
-    pub(crate) http: StdListener,
     pub(crate) store: Arc<Store>,
-    pub(crate) faults: watch::Receiver<Fault>,
-    /// Stops the server when it is dropped.
-    pub(crate) stop: oneshot::Receiver<()>,
+    pub(crate) script: Arc<Script>,
+    pub(crate) strict: bool,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
 }
 
 impl Server {
-    /// Serves until it is stopped; says first whether it could begin.
-    pub(crate) fn run(self, started: &mpsc::Sender<io::Result<()>>) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-        let outcome = runtime.and_then(|runtime| runtime.block_on(self.serve(started)));
-        if let Err(error) = outcome {
-            // Nobody listens any more only if the starter is gone.
-            _ = started.send(Err(error));
-        }
-    }
-
-    async fn serve(self, started: &mpsc::Sender<io::Result<()>>) -> io::Result<()> {
-        let grpc_listener = TcpListener::from_std(self.grpc)?;
-        let http_listener = TcpListener::from_std(self.http)?;
-        let gate = |protocol| Gate { protocol, store: Arc::clone(&self.store), faults: self.faults.clone() };
-        let grpc = gate(Protocol::Grpc).before(grpc::router(Arc::clone(&self.store)));
-        let http = gate(Protocol::Http).before(http::router(Arc::clone(&self.store)));
-        _ = started.send(Ok(()));
-        tokio::select! {
-            _ = self.stop => {}
-            () = listen(grpc_listener, grpc) => {}
-            () = listen(http_listener, http) => {}
-        }
-        Ok(())
-    }
-}
-
-/// Accepts connections for ever; dropping this closes them all.
-async fn listen(listener: TcpListener, router: Router) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => _ = connections.spawn(converse(stream, router.clone())),
-                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+    /// Serves one port for ever; dropping the future closes all connections.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime, within which this has to be called, cannot take the listener.
+    pub(crate) fn listen(
+        self,
+        protocol: Protocol,
+        listener: StdListener,
+    ) -> io::Result<impl Future<Output = ()>> {
+        let listener = TcpListener::from_std(listener)?;
+        let router = match protocol {
+            Protocol::Grpc => grpc::router(Arc::clone(&self.store)),
+            Protocol::Http => http::router(Arc::clone(&self.store)),
+        };
+        let gate = Gate { protocol, store: Arc::clone(&self.store), script: self.script };
+        let http = Builder::new(TokioExecutor::new());
+        let port = Port {
+            router: gate.before(router),
+            #[cfg(feature = "tls")]
+            tls: self.tls.map(|tls| tls.acceptor(protocol)),
+            http: match protocol {
+                _ if !self.strict => http,
+                Protocol::Grpc => http.http2_only(),
+                Protocol::Http => http.http1_only(),
             },
-            Some(_) = connections.join_next() => {}
-        }
+        };
+        Ok(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                tokio::select! {
+                    accepted = listener.accept() => match accepted {
+                        Ok((stream, _)) => {
+                            self.store.connected(protocol);
+                            connections.spawn(port.clone().converse(stream));
+                        }
+                        Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+                    },
+                    Some(_) = connections.join_next() => {}
+                }
+            }
+        })
     }
 }
 
-/// Serves one connection, until the peer or the gate closes it.
-async fn converse(stream: TcpStream, router: Router) {
-    // Without it an answer may wait for the peer's delayed acknowledgement (40 ms on Linux).
-    _ = stream.set_nodelay(true);
-    let connection = Connection::default();
-    let service = TowerToHyperService::new(router.layer(Extension(connection.clone())));
-    let server = Builder::new(TokioExecutor::new());
-    tokio::select! {
-        // An error here is the peer's: it went away, or does not speak HTTP.
-        _ = server.serve_connection(TokioIo::new(stream), service) => {}
-        () = connection.closed() => {}
+/// How a port serves its connections.
+#[derive(Clone)]
+struct Port {
+    router: Router,
+    #[cfg(feature = "tls")]
+    tls: Option<TlsAcceptor>,
+    http: Builder<TokioExecutor>,
+}
+
+impl Port {
+    /// Serves one connection, until the peer or the gate closes it.
+    async fn converse(self, stream: TcpStream) {
+        // Without it an answer may wait for the peer's delayed acknowledgement (40 ms on Linux).
+        _ = stream.set_nodelay(true);
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            // An error here is the peer's: it does not speak TLS, or does not trust us, or we do not trust it.
+            if let Ok(stream) = tls.accept(stream).await {
+                self.exchange(stream).await;
+            }
+            return;
+        }
+        self.exchange(stream).await;
+    }
+
+    async fn exchange(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let connection = Connection::default();
+        let service = TowerToHyperService::new(self.router.clone().layer(Extension(connection.clone())));
+        tokio::select! {
+            // An error here is the peer's: it went away, or does not speak HTTP.
+            _ = self.http.serve_connection(TokioIo::new(stream), service) => {}
+            () = connection.closed() => {}
+        }
     }
 }

@@ -10,9 +10,10 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 
 use crate::{
-    Attributes, Document, Metric, Point, Temporality, Transport,
+    Attributes, Document, Metric, Point, Protocol, Scope, Series, Temporality, Transport, Violation,
     accumulate::accumulate,
     attributes,
+    history::History,
     point::{Incoming, Shape, points},
 };
 
@@ -29,15 +30,28 @@ use crate::{
 /// * Summaries are not stored.
 #[derive(Debug, Default)]
 pub struct State {
+    connections: Connections,
     attempts: u64,
     exports: u64,
     no_recorded_values: u64,
     ended_series: u64,
     resource: Attributes,
+    resources: Vec<Attributes>,
+    scopes: Vec<Scope>,
     streams: BTreeMap<StreamKey, Stream>,
-    last_transport: Option<Transport>,
+    /// The last one, and all of them where requests are kept.
+    transports: Vec<Transport>,
     /// `None` if requests are not kept.
     requests: Option<Vec<ExportMetricsServiceRequest>>,
+}
+
+/// TCP connections that were accepted, whatever came of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// By the gRPC server.
+    pub grpc: u64,
+    /// By the HTTP server.
+    pub http: u64,
 }
 
 /// The identity of a stream; name first, so that streams are sorted by name.
@@ -60,6 +74,12 @@ struct Stream {
 impl State {
     pub(crate) fn new(keep_requests: bool) -> Self {
         Self { requests: keep_requests.then(Vec::new), ..Self::default() }
+    }
+
+    /// TCP connections that were accepted since the start, also those that are closed again.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        self.connections
     }
 
     /// Requests that arrived, on either port, whatever became of them.
@@ -92,16 +112,62 @@ impl State {
         self.streams.values().map(|stream| stream.series.len()).sum()
     }
 
+    /// How each request that arrived as a whole travelled, if requests are kept; otherwise the last one alone.
+    #[must_use]
+    pub fn transports(&self) -> &[Transport] {
+        &self.transports
+    }
+
     /// How the last request that arrived as a whole travelled.
     #[must_use]
     pub fn last_transport(&self) -> Option<&Transport> {
-        self.last_transport.as_ref()
+        self.transports.last()
     }
 
     /// The accepted requests in order of arrival; empty unless they are kept.
     #[must_use]
     pub fn requests(&self) -> &[ExportMetricsServiceRequest] {
         self.requests.as_deref().unwrap_or_default()
+    }
+
+    /// The distinct resources of all accepted requests, in order of arrival.
+    #[must_use]
+    pub fn resources(&self) -> &[Attributes] {
+        &self.resources
+    }
+
+    /// The distinct scopes of all accepted requests, in order of arrival.
+    #[must_use]
+    pub fn scopes(&self) -> &[Scope] {
+        &self.scopes
+    }
+
+    /// The series of the metrics of this name with all their points, sorted by identity.
+    ///
+    /// # Panics
+    ///
+    /// If requests are not kept, since there is nothing to look at then.
+    #[must_use]
+    pub fn series(&self, metric: &str) -> Vec<Series> {
+        let mut series = self.history().into_series();
+        series.retain(|series| series.metric == metric);
+        series
+    }
+
+    /// The points of all series that cannot be right after those before them, in order of arrival.
+    ///
+    /// A request that a peer repeats because the answer was lost is a violation, too: its deltas overlap.
+    ///
+    /// # Panics
+    ///
+    /// If requests are not kept, since there is nothing to look at then.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        self.history().violations()
+    }
+
+    fn history(&self) -> History {
+        History::new(self.requests.as_ref().expect("requests are kept: build with `keep_requests(true)`"))
     }
 
     /// The last state of every series.
@@ -123,12 +189,21 @@ impl State {
         Document { resource: self.resource.clone(), metrics: metrics.collect(), exports: self.exports }
     }
 
+    /// A connection was accepted.
+    pub(crate) fn connected(&mut self, protocol: Protocol) {
+        match protocol {
+            Protocol::Grpc => self.connections.grpc += 1,
+            Protocol::Http => self.connections.http += 1,
+        }
+    }
+
     /// A request arrived; as a whole if its transport is known.
     pub(crate) fn arrived(&mut self, transport: Option<Transport>) {
         self.attempts += 1;
-        if transport.is_some() {
-            self.last_transport = transport;
+        if self.requests.is_none() {
+            self.transports.clear();
         }
+        self.transports.extend(transport);
     }
 
     /// A request is accepted.
@@ -140,9 +215,17 @@ impl State {
         for of_resource in request.resource_metrics {
             let resource = of_resource.resource.unwrap_or_default().attributes;
             self.resource = attributes::to_json(&resource);
+            if !self.resources.contains(&self.resource) {
+                self.resources.push(self.resource.clone());
+            }
             let resource = attributes::key(resource);
             for of_scope in of_resource.scope_metrics {
-                let scope = scope_key(of_scope.scope.unwrap_or_default());
+                let scope = of_scope.scope.unwrap_or_default();
+                let shown = Scope::new(&scope, &of_scope.schema_url);
+                if !self.scopes.contains(&shown) {
+                    self.scopes.push(shown);
+                }
+                let scope = scope_key(scope);
                 for metric in of_scope.metrics {
                     let Some((shape, points)) = points(metric.data) else { continue };
                     let key = StreamKey {
@@ -188,7 +271,8 @@ impl State {
     }
 }
 
-fn scope_key(scope: InstrumentationScope) -> Vec<u8> {
+/// A key for the scope, whatever the order of its attributes.
+pub(crate) fn scope_key(scope: InstrumentationScope) -> Vec<u8> {
     let attributes = attributes::sorted(scope.attributes);
     InstrumentationScope { attributes, dropped_attributes_count: 0, ..scope }.encode_to_vec()
 }

@@ -9,7 +9,7 @@ use std::{
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 
-use crate::{State, Transport};
+use crate::{Protocol, State, Transport};
 
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -24,6 +24,11 @@ impl Store {
 
     pub(crate) fn read(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn connected(&self, protocol: Protocol) {
+        self.read().connected(protocol);
+        self.changed.notify_all();
     }
 
     pub(crate) fn arrived(&self, transport: Option<Transport>) {

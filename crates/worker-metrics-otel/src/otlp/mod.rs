@@ -1,21 +1,27 @@
-//! OTLP requests, written field by field.
+//! Everything that leaves by OTLP: a push of its own, or an exporter for the program's meter provider.
 //!
-//! Filled by the ledgers of one exporter, sent by its sink. What was written once, such as attributes and bounds, is copied; buffers are
-//! kept. Nothing here does input or output, or reads a clock.
+//! The two are one: a pipeline with an outbox and a client, driven by its own thread or by a reader.
 //!
-//! `Descriptor, points → Requests (Envelope) → Part`
+//! `Registry → Outbox (delivery → wire) → Pipeline → Client → receiver`
 
-mod descriptor;
-mod envelope;
-mod moment;
-mod outcome;
-mod requests;
-mod temporality;
-pub(crate) mod wire;
+mod builder;
+mod client;
+mod config;
+mod connection;
+mod delivery;
+mod destination;
+mod exporter;
+mod outbox;
+mod pipeline;
+mod push;
+mod wire;
 
-pub(crate) use descriptor::{Descriptor, Kind, MetricInfo};
-pub(crate) use envelope::Envelope;
-pub(crate) use moment::Moment;
-pub(crate) use outcome::Outcome;
-pub(crate) use requests::{Limits, Part, PartId, Requests};
-pub(crate) use temporality::aggregation_temporality;
+pub(crate) use builder::Origin;
+pub use builder::Otlp;
+pub use client::{Cause, ExportError};
+#[cfg(feature = "tls")]
+pub use config::Tls;
+pub use config::{Compression, OtlpError, OtlpResource, Protocol, RetryPolicy};
+pub(crate) use destination::Destinations;
+pub use exporter::OtlpExporter;
+pub use push::Push;

@@ -1,16 +1,11 @@
-//! Workers that are stalled, counted while nobody collects.
+//! A thread that observes every attached source between collections, and counts the stalls of their workers.
 //!
-//! The instrumentation starts it, collections read what it counted. It must not touch the workers.
+//! A layer around a source: registry, options and coverage do not know of it. It must not touch the workers.
 //!
-//! `Snapshot → Stalls (Watched) → Stall → callback, log`
+//! `WatchedSource → Stalls → Stall → log, callback`
 
-mod options;
-mod stall;
-mod stalls;
+mod source;
 mod thread;
-mod watched;
 
-pub use options::{IntervalError, Watchdog};
-pub use stall::Stall;
-pub(crate) use stalls::Stalls;
+pub(crate) use source::{WatchedSource, WatchedSources};
 pub(crate) use thread::WatchdogThread;

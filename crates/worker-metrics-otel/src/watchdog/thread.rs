@@ -1,48 +1,65 @@
 //! The thread of a watchdog.
 //!
-//! Started with the first attached source, ended by its handle. It must keep no source alive, and hold no lock while it calls back.
+//! Started with the first source or meter, ended by its handle. Keeps no source alive, and holds no lock while it calls back.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use opentelemetry::otel_warn;
 
-use super::{Stall, Watchdog};
-use crate::looks::Looks;
-use crate::registry::Registry;
+use super::WatchedSources;
+use super::source::Observations;
+use crate::options::Watchdog;
+use crate::stall::Stall;
 
-/// Owns the thread: dropping it wakes the thread, and waits for its end.
+/// Owns the thread: dropping it wakes the thread, and waits for its end, but not for long.
 #[derive(Debug)]
 pub(crate) struct WatchdogThread {
     /// Its end is the signal.
     stop: Option<Sender<()>>,
+    /// Its end says that the thread is done.
+    done: Receiver<()>,
     thread: Option<JoinHandle<()>>,
+    /// The process that has the thread: a child of `fork` has not.
+    process: u32,
 }
 
+/// How long the end waits for a callback: one that never returns must not keep the program from ending.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Called about once a second beside the observations.
+pub(crate) type Check = Box<dyn FnMut(Instant) + Send>;
+
 impl WatchdogThread {
-    pub(crate) fn start(watchdog: Watchdog, registry: &Arc<Registry>) -> io::Result<Self> {
+    /// Starts the thread; `check` is called about once a second.
+    pub(crate) fn start(watchdog: Watchdog, sources: Arc<WatchedSources>, check: Check) -> io::Result<Self> {
         let (stop, stopped) = channel();
-        let watch = Watch::new(watchdog, registry);
-        let thread = thread::Builder::new()
-            .name("worker-metrics-watchdog".to_owned())
-            .spawn(move || watch.run(&stopped))?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        let (working, done) = channel();
+        let watch = Watch::new(watchdog, sources, check);
+        let thread = thread::Builder::new().name("worker-metrics-watchdog".to_owned()).spawn(move || {
+            let _working = working;
+            watch.run(&stopped);
+        })?;
+        Ok(Self { stop: Some(stop), done, thread: Some(thread), process: std::process::id() })
     }
 }
 
 impl Drop for WatchdogThread {
     fn drop(&mut self) {
         drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A callback may have dropped what kept the instrumentation: the thread cannot wait for itself.
-            if thread.thread().id() != thread::current().id() {
-                // It catches every panic but those of the log, and there is nobody to tell.
-                let _ = thread.join();
-            }
+        let Some(thread) = self.thread.take() else { return };
+        // A callback may have dropped what kept the instrumentation: the thread cannot wait for itself.
+        let is_own = thread.thread().id() == thread::current().id();
+        if is_own || self.process != std::process::id() {
+            return;
+        }
+        if self.done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected) {
+            // It catches every panic but those of the log, and there is nobody to report them to.
+            let _ = thread.join();
         }
     }
 }
@@ -50,43 +67,38 @@ impl Drop for WatchdogThread {
 /// What runs on the thread.
 struct Watch {
     watchdog: Watchdog,
-    registry: Weak<Registry>,
-    looks: Looks,
+    sources: Arc<WatchedSources>,
+    observations: Observations,
+    check: Check,
+    checked_at: Instant,
     panicked: bool,
 }
 
+/// Time between two checks.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
 impl Watch {
-    fn new(watchdog: Watchdog, registry: &Arc<Registry>) -> Self {
-        Self { watchdog, registry: Arc::downgrade(registry), looks: Looks::default(), panicked: false }
+    fn new(watchdog: Watchdog, sources: Arc<WatchedSources>, check: Check) -> Self {
+        let observations = Observations::default();
+        Self { watchdog, sources, observations, check, checked_at: Instant::now(), panicked: false }
     }
 
     fn run(mut self, stopped: &Receiver<()>) {
         let mut pause = self.watchdog.interval();
         while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
             let started = Instant::now();
-            for stall in self.look() {
-                self.tell(&stall);
+            for stall in self.sources.observe(&mut self.observations) {
+                self.report(&stall);
+            }
+            if started.saturating_duration_since(self.checked_at) >= CHECK_INTERVAL {
+                self.checked_at = started;
+                (self.check)(started);
             }
             pause = self.watchdog.interval().saturating_sub(started.elapsed());
         }
     }
 
-    /// The stalls that have begun. Every source is counted before any is told: a callback may take its time.
-    fn look(&mut self) -> Vec<Stall> {
-        let mut stalls = Vec::new();
-        let Some(registry) = self.registry.upgrade() else { return stalls };
-        self.looks.refresh(&registry, false);
-        let now = Instant::now();
-        for (attached, snapshot) in self.looks.iter() {
-            let begun = attached.count_stalls(snapshot, now).into_iter();
-            stalls.extend(begun.map(|(worker, age)| {
-                Stall::new(attached.identity(), worker, age, attached.worker_info(worker))
-            }));
-        }
-        stalls
-    }
-
-    fn tell(&mut self, stall: &Stall) {
+    fn report(&mut self, stall: &Stall) {
         otel_warn!(
             name: "WorkerMetrics.WorkerStalled",
             namespace = stall.identity.namespace.to_string(),
@@ -101,27 +113,5 @@ impl Watch {
                 message = "The callback of the watchdog panicked. It is called again at the next stall; this is not said again."
             );
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use worker_metrics::Pool;
-
-    use super::*;
-    use crate::options::Options;
-
-    #[test]
-    fn a_steady_look_allocates_nothing() {
-        let registry = Arc::new(Registry::default());
-        let options = Options::default().with_watchdog(Watchdog::default());
-        for name in ["render", "audio"] {
-            let (pool, _batches) = Pool::builder(name).workers(8).build().unwrap();
-            registry.add(Box::new(pool), &options, |_| {}).unwrap();
-        }
-        let mut watch = Watch::new(Watchdog::default(), &registry);
-        watch.look();
-        assert_eq!(watch.looks.iter().count(), 2);
-        assert_eq!(allocation_counter::measure(|| drop(watch.look())).count_total, 0);
     }
 }

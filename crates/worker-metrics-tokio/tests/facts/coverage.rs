@@ -193,7 +193,7 @@ fn gates_read_like_words() {
     let gate = |metric| Gate::of(metric).unwrap().to_string();
     assert_eq!(gate(Metric::TaskCount), "stable Tokio");
     assert_eq!(gate(Metric::WorkerTime), "stable Tokio, 64-bit atomics");
-    assert_eq!(gate(Metric::WorkerStalls), "stable Tokio, `Options::with_watchdog`, 64-bit atomics");
+    assert_eq!(gate(Metric::WorkerStalls), "stable Tokio, the watchdog, 64-bit atomics");
     assert_eq!(gate(Metric::WorkerOverflows), "`--cfg tokio_unstable`, multi-thread, 64-bit atomics");
     assert_eq!(
         gate(Metric::TaskScheduleDuration),

@@ -33,14 +33,14 @@ fn requests(settings: Settings, scale: &Scale, resource: &[(&'static str, &str)]
         .measure_tasks(&tasks)
         .build()
         .unwrap();
+    let mut process = Process::start(settings, EVERYTHING, resource);
+    let source = TokioRuntime::new(runtime.handle()).with_tasks(&tasks);
+    process.keep(process.workers().attach(source).unwrap());
     runtime.block_on(async {
         for _ in 0..50 {
             tokio::spawn(async {}).await.unwrap();
         }
     });
-    let mut process = Process::start(settings, EVERYTHING, resource);
-    let source = TokioRuntime::new(runtime.handle()).with_tasks(&tasks);
-    process.keep(process.workers().attach(source).unwrap());
     let mut batches = process.attach_pool("render", scale, 64);
     let mut requests = process.export();
     for batch in &mut batches {

@@ -13,7 +13,7 @@ pub(super) fn all(workers: &[usize]) -> Vec<Case> {
 
 fn of(observed: Observed, workers: &[usize], buckets: usize) -> impl Iterator<Item = Case> {
     use Subject::{
-        Beside, BesideHandedOver, Both, Collect, Loads, Meter, OtelTokio, OtelTokioUnlimited, Otlp,
+        Both, Collect, Everything, EverythingHandedOver, Loads, Meter, OtelTokio, OtelTokioUnlimited, Otlp,
         TokioMetrics,
     };
     workers.iter().flat_map(move |&workers| {
@@ -21,8 +21,8 @@ fn of(observed: Observed, workers: &[usize], buckets: usize) -> impl Iterator<It
             Meter,
             Otlp,
             Both,
-            Beside,
-            BesideHandedOver,
+            Everything,
+            EverythingHandedOver,
             OtelTokio,
             OtelTokioUnlimited,
             TokioMetrics,
@@ -33,7 +33,7 @@ fn of(observed: Observed, workers: &[usize], buckets: usize) -> impl Iterator<It
             Otlp | Both => buckets > 0,
             OtelTokio | TokioMetrics => observed == Observed::Tokio,
             OtelTokioUnlimited => observed == Observed::Tokio && workers * buckets > SDK_LIMIT,
-            Meter | Beside | BesideHandedOver | Collect | Loads => true,
+            Meter | Everything | EverythingHandedOver | Collect | Loads => true,
         };
         let case = move |subject| Case { subject, observed, workers, buckets };
         subjects.into_iter().filter(is_there).map(case)

@@ -82,9 +82,9 @@ fn introduction(turns: usize, rounds: usize) -> String {
          state, on all threads, counted in a process of their own, since counting costs time.\n\n\
          * The *meter half* of this bridge is read by a reader of the SDK. The *OTLP half* takes the histograms, and collects and encodes \
          at once.\n\
-         * *Numbers beside the SDK* is the option `Scalars::Exporter`: all numbers but those of one metric go with the histograms. Where \
-         it says *handed over*, the thread that sends takes the request, throws it away and answers; elsewhere the export ends with the \
-         encoded request.\n\
+         * *Everything by OTLP* is what a push without a meter provider exports, or the option `Numbers::Otlp`: the numbers go with the \
+         histograms. Where it says *handed over*, the thread that sends takes the request, throws it away and answers; elsewhere the \
+         export ends with the encoded request.\n\
          * {otel} has a gauge with a series for each bucket. It is shown with the SDK's own limit of {SDK_LIMIT} series for each \
          instrument, and where that is too low, with one that a view has raised as well.\n\
          * {tokio_metrics} gives its numbers to metrics.rs, as {prometheus} renders them for a scrape: uncompressed text. It knows sums \

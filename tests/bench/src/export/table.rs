@@ -36,8 +36,8 @@ pub(super) fn title(subject: Subject) -> String {
         Subject::Meter => "worker-metrics, meter half".to_owned(),
         Subject::Otlp => "worker-metrics, OTLP half".to_owned(),
         Subject::Both => "worker-metrics, both halves".to_owned(),
-        Subject::Beside => "worker-metrics, numbers beside the SDK".to_owned(),
-        Subject::BesideHandedOver => "worker-metrics, numbers beside the SDK, handed over".to_owned(),
+        Subject::Everything => "worker-metrics, everything by OTLP".to_owned(),
+        Subject::EverythingHandedOver => "worker-metrics, everything by OTLP, handed over".to_owned(),
         Subject::OtelTokio => version_of("opentelemetry-instrumentation-tokio"),
         Subject::OtelTokioUnlimited => {
             format!("{}, limit raised", version_of("opentelemetry-instrumentation-tokio"))

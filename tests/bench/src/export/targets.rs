@@ -9,13 +9,13 @@ const WORKERS: usize = 64;
 const BUCKETS: usize = 119;
 
 /// The way to export all numbers and all histograms.
-const EVERYTHING: Subject = Subject::Beside;
-const HOW: &str = "with `Scalars::Exporter`";
+const EVERYTHING: Subject = Subject::Everything;
+const HOW: &str = "with `Numbers::Otlp`";
 /// Of the loop over a pool, whose loads are one instruction each.
-const WRITTEN: &str = "with `Scalars::Exporter`; the loop only reads, where an export writes each number with its attributes, and each \
+const WRITTEN: &str = "with `Numbers::Otlp`; the loop only reads, where an export writes each number with its attributes, and each \
                        bucket with its bound: three bytes for each that it loads";
 const IN_THE_SDK: &str = "by callgrind 98 % of a callback is the SDK's `observe`, which hashes the attributes of each series: the name of \
-                          a runtime is longer than the peer's id, and `tokio.worker.time` has one attribute more; `Scalars::Exporter` is \
+                          a runtime is longer than the peer's id, and `tokio.worker.time` has one attribute more; `Numbers::Otlp` is \
                           the way around it";
 
 /// Those that this build can measure.

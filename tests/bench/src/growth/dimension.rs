@@ -6,7 +6,7 @@ use bench::subject::{Attached, Bridge, Halves, pool};
 use clap::ValueEnum;
 use worker_metrics::Source;
 use worker_metrics::histogram::Scale;
-use worker_metrics_otel::Scalars;
+use worker_metrics_otel::Numbers;
 
 use super::points::{Point, Points};
 use super::{polls, readers};
@@ -104,20 +104,20 @@ impl Dimension {
     }
 }
 
-/// Each half, both, and both with the numbers beside the SDK.
+/// Each half, both, and everything by OTLP.
 fn each_way(
     sources: Vec<Arc<dyn Source>>,
     bridge: impl Fn(&Arc<Attached>, Halves) -> Bridge,
     rounds: usize,
 ) -> Points {
     let ways = [
-        ("meter half", Scalars::Meter, Halves::Meter),
-        ("OTLP half", Scalars::Meter, Halves::Otlp),
-        ("both halves", Scalars::Meter, Halves::Both),
-        ("numbers beside the SDK", Scalars::Exporter, Halves::Both),
+        ("meter half", Numbers::Meter, Halves::Meter),
+        ("OTLP half", Numbers::Meter, Halves::Otlp),
+        ("both halves", Numbers::Meter, Halves::Both),
+        ("everything by OTLP", Numbers::Otlp, Halves::Otlp),
     ];
-    let points = ways.map(|(name, scalars, halves)| {
-        let attached = Attached::new(sources.clone(), scalars);
+    let points = ways.map(|(name, numbers, halves)| {
+        let attached = Attached::new(sources.clone(), numbers);
         (name.to_owned(), Point::of(&mut bridge(&attached, halves), rounds))
     });
     Points(points.into())

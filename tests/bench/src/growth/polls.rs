@@ -6,7 +6,7 @@ use std::time::Duration;
 use bench::counted::Counted;
 use bench::subject::{Attached, Bridge, Halves};
 use worker_metrics::histogram::Scale;
-use worker_metrics_otel::Scalars;
+use worker_metrics_otel::Numbers;
 
 use super::points::{Point, Points};
 use crate::report::{Limit, Target};
@@ -19,7 +19,7 @@ pub(super) fn measure(polls: u64, rounds: usize) -> Points {
     let scale = Scale::linear(Duration::from_micros(10), BUCKETS).expect("a good scale");
     let source = Counted::new(WORKERS, &scale, polls);
     assert_eq!(source.count(), polls);
-    let attached = Attached::new(vec![Arc::new(source)], Scalars::Meter);
+    let attached = Attached::new(vec![Arc::new(source)], Numbers::Meter);
     let mut bridge = Bridge::new(&attached, Halves::Otlp);
     Points(vec![("OTLP half".to_owned(), Point::of(&mut bridge, rounds))])
 }

@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use bench::subject::{Attached, Bridge, Delivered, Export, Halves, Steps, pool};
 use worker_metrics::histogram::Scale;
-use worker_metrics_otel::Scalars;
+use worker_metrics_otel::Numbers;
 
 use super::points::{Point, Points};
 
 const WORKERS: usize = 64;
 
-/// Both halves for each of so many readers.
+/// Everything for each of so many readers.
 pub(super) fn measure(readers: usize, rounds: usize) -> Points {
     let scale = Scale::log().build().expect("the defaults are good");
     let pool = Arc::new(pool(WORKERS, Some(&scale)));
-    let ways = [("both halves", Scalars::Meter), ("numbers beside the SDK", Scalars::Exporter)];
-    let points = ways.map(|(name, scalars)| {
-        let attached = Attached::new(vec![pool.clone()], scalars);
-        let mut readers = Readers((0..readers).map(|_| Bridge::new(&attached, Halves::Both)).collect());
+    let ways =
+        [("both halves", Numbers::Meter, Halves::Both), ("everything by OTLP", Numbers::Otlp, Halves::Otlp)];
+    let points = ways.map(|(name, numbers, halves)| {
+        let attached = Attached::new(vec![pool.clone()], numbers);
+        let mut readers = Readers((0..readers).map(|_| Bridge::new(&attached, halves)).collect());
         (name.to_owned(), Point::of(&mut readers, rounds))
     });
     Points(points.into())

@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use opentelemetry::metrics::MeterProvider;
-use opentelemetry_otlp::{MetricExporter, WithExportConfig};
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use tokio::runtime::Handle;
-use worker_metrics_otel::{Attachment, Instrumentation, Protocol, Sink};
+use worker_metrics_otel::{Attachment, Instrumentation, Protocol};
 use worker_metrics_tokio::TokioRuntime;
 
 use super::log::{Log, Logged};
@@ -27,11 +26,10 @@ impl Exporting {
     /// Exports to `endpoint` from now on, after a first export that makes the connection.
     pub(super) fn new(runtime: &Handle, interval: Duration, endpoint: &str) -> Self {
         let workers = Instrumentation::default();
-        let exporter = MetricExporter::builder().with_http().with_endpoint(endpoint).build();
-        let exporter = exporter.expect("a good endpoint");
-        let sink = Sink::from_env_to(Protocol::HttpProtobuf, endpoint).expect("a good endpoint");
+        let otlp = workers.otlp().with_endpoint(endpoint).with_protocol(Protocol::HttpProtobuf);
+        let exporter = otlp.exporter().expect("a good endpoint");
         let log = Log::new();
-        let logged = Logged { exporter: workers.exporter_with(exporter, sink), log: log.clone() };
+        let logged = Logged { exporter, log: log.clone() };
         let reader = PeriodicReader::builder(logged).with_interval(interval).build();
         let began = log.entry().began;
         let provider = SdkMeterProvider::builder().with_reader(reader).build();
@@ -45,7 +43,7 @@ impl Exporting {
                 counter.observe(begins.entry().exports.begun, &[]);
             })
             .build();
-        workers.register(&provider.meter("worker-metrics"));
+        workers.register(&provider);
         let mut exporting =
             Self { runtime: runtime.clone(), interval, workers, attachment: None, log, provider };
         exporting.attach();

@@ -6,7 +6,6 @@ use super::found::Found;
 use super::row::Row;
 use super::schedule::SLICE;
 use crate::load::WORKERS;
-use crate::report::version_of;
 use crate::turns::micros;
 
 pub(super) fn text(rows: &[Row]) -> String {
@@ -15,7 +14,7 @@ pub(super) fn text(rows: &[Row]) -> String {
         "A runtime of {WORKERS} workers is observed with default options, and works without a break, each row in processes of its own \
          that take turns. Its source is attached and detached again for slices of {SLICE:?}, A B B A, so that what is compared is the \
          same runtime with the same tasks and connections, on the machine as it is at that moment. All else lives throughout, as in a \
-         service: a `PeriodicReader` with the interval of the row ({}), the HTTP exporter of {}, wrapped by this bridge, and a \
+         service: a `PeriodicReader` with the interval of the row ({}), the exporter of this bridge over HTTP, and a \
          receiver. Pairs of slices are placed so that each export falls into an attached one.\n\n\
          The throughput against bare mixes two medians: of the pairs between exports, and of the pairs with an export, which counts as \
          much as in use, one slice in each interval. (One median of all pairs would overlook the exports; a mean would \
@@ -26,7 +25,6 @@ pub(super) fn text(rows: &[Row]) -> String {
          No histograms are kept: for `enable_worker_histograms` Tokio reads the clock at each poll, whether it is exported or not, \
          which is measured in *Overhead on a workload*.\n",
         intervals.collect::<Vec<_>>().join(", "),
-        version_of("opentelemetry-otlp"),
     )
 }
 

@@ -1,18 +1,16 @@
-//! This bridge: through a meter of the SDK, as OTLP histograms beside it, or both.
+//! This bridge: through a meter of the SDK, by OTLP, or both.
 
 use std::fmt;
 use std::sync::Arc;
 
 use futures_executor::block_on;
-use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, SdkMeterProvider, Stream};
-use worker_metrics_otel::{Exporter, Sink};
+use worker_metrics_otel::OtlpExporter;
 
 use super::kept::Kept;
 use super::{Attached, Delivered, Export, Steps, otlp};
-use crate::nothing::Nothing;
 use crate::reader::Reader;
 
 /// What of the bridge exports.
@@ -20,7 +18,7 @@ use crate::reader::Reader;
 pub enum Halves {
     /// The observable instruments of a meter: all numbers.
     Meter,
-    /// The exporter: all histograms. Not for numbers that go beside them: those it has too, but for those that stay with the meter.
+    /// The exporter: all histograms, and the numbers as well if they go by OTLP.
     Otlp,
     /// Both.
     Both,
@@ -33,9 +31,9 @@ pub struct Bridge {
     /// What the SDK collected.
     metrics: ResourceMetrics,
     meter: Option<Meter>,
-    exporter: Option<(Exporter<Nothing>, Kept)>,
+    exporter: Option<(OtlpExporter, Kept)>,
     hands_over: bool,
-    /// The request of the meter half.
+    /// The request of the meter half alone.
     numbers: Vec<u8>,
 }
 
@@ -69,13 +67,13 @@ impl Bridge {
         let meter = (halves != Halves::Otlp).then(|| {
             let reader = Reader::default();
             let provider = provider.with_reader(reader.clone()).build();
-            workers.register(&provider.meter("worker-metrics"));
+            workers.register(&provider);
             Meter { reader, _provider: provider }
         });
         let exporter = (halves != Halves::Meter).then(|| {
             let kept = Kept::default();
-            let sink = Sink::http(kept.clone(), "http://127.0.0.1/v1/metrics").expect("a good endpoint");
-            (workers.exporter_with(Nothing, sink), kept)
+            let otlp = workers.otlp().with_endpoint("http://127.0.0.1").with_http_client(kept.clone());
+            (otlp.exporter().expect("a good endpoint"), kept)
         });
         Self {
             attached: attached.clone(),
@@ -102,16 +100,12 @@ impl Export for Bridge {
     }
 
     fn encode(&mut self) {
-        if self.meter.is_some() {
-            self.numbers = otlp::encoded(&self.metrics);
-        }
-        if let Some((exporter, _)) = &self.exporter {
-            let export = exporter.export(&self.metrics);
-            match self.hands_over {
-                true => block_on(export).expect("it is thrown away"),
-                // It has collected and encoded before it is polled (test `what_is_not_handed_over_is_collected`).
-                false => drop(export),
+        match &self.exporter {
+            None => self.numbers = otlp::encoded(&self.metrics),
+            Some((exporter, _)) if self.hands_over => {
+                block_on(exporter.export(&self.metrics)).expect("it is thrown away");
             }
+            Some((exporter, _)) => exporter.discard(&self.metrics),
         }
     }
 
@@ -121,18 +115,17 @@ impl Export for Bridge {
             Some(kept) => kept.during(|| self.export()),
             None => {
                 self.export();
-                Vec::new()
+                vec![std::mem::take(&mut self.numbers).into()]
             }
         };
         self.hands_over = hands_over;
-        let (numbers, histograms) = self.attached.expected();
+        let (by_meter, by_otlp) = self.attached.expected();
         let expected = match self.halves {
-            Halves::Meter => numbers,
-            Halves::Otlp => histograms,
-            Halves::Both => numbers + histograms,
+            Halves::Meter => by_meter,
+            Halves::Otlp => by_otlp,
+            Halves::Both => by_meter + by_otlp,
         };
-        let meter = self.meter.iter().map(|_| &self.numbers[..]);
-        Delivered::of_otlp(meter.chain(bodies.iter().map(|body| &body[..])), expected)
+        Delivered::of_otlp(bodies.iter().map(|body| &body[..]), expected)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use tokio::runtime::Runtime;
 use worker_metrics::{Pool, Source};
-use worker_metrics_otel::Scalars;
+use worker_metrics_otel::Numbers;
 use worker_metrics_tokio::TokioRuntime;
 
 use super::collect::Collect;
@@ -22,14 +22,14 @@ use super::{Attached, Bridge, Export, Halves, Observed};
 pub enum Subject {
     /// This bridge, through a meter of the SDK.
     Meter,
-    /// This bridge, as OTLP histograms.
+    /// This bridge, the histograms by OTLP.
     Otlp,
     /// This bridge, both halves.
     Both,
-    /// This bridge, both halves, the numbers with the histograms.
-    Beside,
+    /// This bridge, everything by OTLP.
+    Everything,
     /// The same, handed over to the thread that sends.
-    BesideHandedOver,
+    EverythingHandedOver,
     /// opentelemetry-instrumentation-tokio with the SDK's own limit.
     OtelTokio,
     /// opentelemetry-instrumentation-tokio with a limit that is high enough.
@@ -101,14 +101,14 @@ impl Case {
     }
 
     fn of_source(self, source: Arc<dyn Source>) -> Box<dyn Export> {
-        let attached = |scalars| Attached::new(vec![source.clone()], scalars);
-        let bridge = |scalars, halves| Bridge::new(&attached(scalars), halves);
+        let attached = |numbers| Attached::new(vec![source.clone()], numbers);
+        let bridge = |numbers, halves| Bridge::new(&attached(numbers), halves);
         match self.subject {
-            Subject::Meter => Box::new(bridge(Scalars::Meter, Halves::Meter)),
-            Subject::Otlp => Box::new(bridge(Scalars::Meter, Halves::Otlp)),
-            Subject::Both => Box::new(bridge(Scalars::Meter, Halves::Both)),
-            Subject::Beside => Box::new(bridge(Scalars::Exporter, Halves::Both)),
-            Subject::BesideHandedOver => Box::new(bridge(Scalars::Exporter, Halves::Both).handing_over()),
+            Subject::Meter => Box::new(bridge(Numbers::Meter, Halves::Meter)),
+            Subject::Otlp => Box::new(bridge(Numbers::Meter, Halves::Otlp)),
+            Subject::Both => Box::new(bridge(Numbers::Meter, Halves::Both)),
+            Subject::Everything => Box::new(bridge(Numbers::Otlp, Halves::Otlp)),
+            Subject::EverythingHandedOver => Box::new(bridge(Numbers::Otlp, Halves::Otlp).handing_over()),
             Subject::Collect => Box::new(Collect::new(source)),
             other => panic!("{other:?} does not export a {:?}", self.observed),
         }

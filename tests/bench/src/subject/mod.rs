@@ -13,6 +13,7 @@ mod collect;
 mod counts;
 mod delivered;
 mod expected;
+mod from_zero;
 mod kept;
 mod loads;
 mod observed;

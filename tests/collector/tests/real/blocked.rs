@@ -9,7 +9,7 @@ use worker_metrics_tokio::TokioRuntime;
 use crate::collector::Collector;
 use crate::peers::peers;
 use crate::prometheus::Prometheus;
-use crate::service::{Protocol, Push, Service};
+use crate::service::{Protocol, Service, To};
 use crate::wait::until;
 
 #[test]
@@ -17,8 +17,8 @@ fn a_blocked_worker_is_told_while_it_is_blocked() {
     let peers = peers!("a_blocked_worker_is_told_while_it_is_blocked");
     let prometheus = Prometheus::start(&peers);
     let gateway = Collector::gateway(&peers, prometheus.otlp_endpoint());
-    let push = Push::to(Protocol::Grpc, gateway.endpoint(Protocol::Grpc), Temporality::Cumulative);
-    let service = Service::start(&push);
+    let to = To::new(Protocol::Grpc, gateway.endpoint(Protocol::Grpc), Temporality::Cumulative);
+    let service = Service::start(&to);
     let runtime = Builder::new_multi_thread().worker_threads(2).name("main").build().unwrap();
     let _attachment = service.workers.attach(TokioRuntime::new(runtime.handle())).unwrap();
 

@@ -6,7 +6,7 @@ use otlp_receiver::{Receiver, Temporality as Arrived};
 use crate::collector::Collector;
 use crate::peers::peers;
 use crate::prometheus::Prometheus;
-use crate::service::{BOTH, EXPLICIT, Protocol, Push, Service};
+use crate::service::{BOTH, EXPLICIT, Protocol, Service, To};
 use crate::values::assert_everything_arrived;
 use crate::wait::PATIENCE;
 
@@ -18,8 +18,8 @@ fn all_points_of_a_process_reach_the_same_gateway() {
     let agent = Collector::agent(&peers, &gateways.each_ref());
     for protocol in BOTH {
         // A gateway that saw every second delta only would say a total of its own.
-        let push = Push::to(protocol, agent.endpoint(protocol), Temporality::Delta);
-        let mut services = [(); 3].map(|()| Service::start(&push));
+        let to = To::new(protocol, agent.endpoint(protocol), Temporality::Delta);
+        let mut services = [(); 3].map(|()| Service::start(&to));
         for _ in 0..3 {
             for service in &mut services {
                 service.work();
@@ -46,8 +46,8 @@ fn a_backend_that_wants_deltas_gets_them_of_cumulative_values() {
             ("DELTA_KEY", "hunter2".to_owned()),
         ],
     );
-    let push = Push::to(Protocol::Grpc, gateway.endpoint(Protocol::Grpc), Temporality::Cumulative);
-    let mut service = Service::start(&push);
+    let to = To::new(Protocol::Grpc, gateway.endpoint(Protocol::Grpc), Temporality::Cumulative);
+    let mut service = Service::start(&to);
     for _ in 0..3 {
         service.work();
         service.deliver();

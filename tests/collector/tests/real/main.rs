@@ -8,6 +8,7 @@ mod blocked;
 mod collector;
 mod delta;
 mod directory;
+mod ends;
 mod names;
 mod night;
 mod peers;

@@ -10,7 +10,7 @@ use worker_metrics_tokio::TokioRuntime;
 use crate::collector::Collector;
 use crate::peers::{deployed, peers};
 use crate::prometheus::{Prometheus, Sample, close};
-use crate::service::{JOB, Protocol, Push, Service};
+use crate::service::{JOB, Protocol, Service, To};
 use crate::wait::until;
 
 /// A translation of OTLP's names by Prometheus.
@@ -109,8 +109,8 @@ fn difference(expected: &BTreeMap<Series, Option<f64>>, found: &[Sample]) -> Res
 /// All but histograms, with a Tokio runtime beside the pools. Returns what Prometheus has then.
 fn assert_same(peers: &crate::peers::Peers, translation: &Translation, prometheus: &Prometheus) -> Service {
     let gateway = Collector::gateway(peers, prometheus.otlp_endpoint());
-    let push = Push::to(Protocol::Grpc, gateway.endpoint(Protocol::Grpc), Temporality::Cumulative);
-    let mut service = Service::start(&push);
+    let to = To::new(Protocol::Grpc, gateway.endpoint(Protocol::Grpc), Temporality::Cumulative);
+    let mut service = Service::start(&to);
     let runtime = Builder::new_multi_thread().worker_threads(2).name("main").enable_all().build().unwrap();
     let _attachment = service.workers.attach(TokioRuntime::new(runtime.handle())).unwrap();
     service.work();
@@ -126,8 +126,8 @@ fn assert_same(peers: &crate::peers::Peers, translation: &Translation, prometheu
     {
         resource.push((translation.label(key), value.to_owned()));
     }
-    let histograms = ["poll", "schedule"].map(|kind| {
-        let name = translation.label(&format!("task.{kind}.duration"));
+    let histograms = ["task.poll", "task.schedule", "worker.stall"].map(|what| {
+        let name = translation.label(&format!("{what}.duration"));
         format!(".+{name}{}.*", translation.seconds)
     });
     let query =

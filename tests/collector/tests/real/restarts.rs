@@ -8,7 +8,7 @@ use otlp_receiver::lasting_port;
 use crate::collector::Collector;
 use crate::peers::peers;
 use crate::prometheus::{Prometheus, otlp_endpoint};
-use crate::service::{BOTH, EXPLICIT, POLLS, Protocol, Push, Service};
+use crate::service::{BOTH, EXPLICIT, POLLS, Protocol, Service, To};
 use crate::values::{assert_everything_arrived, assert_histograms_arrived};
 
 /// No counter and no histogram of the service fell in the last hour.
@@ -30,8 +30,8 @@ fn a_collector_that_is_killed_while_a_service_pushes_costs_nothing() {
     for protocol in BOTH {
         let mut gateway = Collector::gateway(&peers, prometheus.otlp_endpoint());
         let interval = Duration::from_millis(50);
-        let push = Push::to(protocol, gateway.endpoint(protocol), Temporality::Cumulative);
-        let mut service = Service::start(&Push { interval, ..push });
+        let to = To::new(protocol, gateway.endpoint(protocol), Temporality::Cumulative);
+        let mut service = Service::start(&To { interval, ..to });
         let total = service.select("worker_pool_worker_polls_total", EXPLICIT);
         for _ in 0..3 {
             service.work();
@@ -55,7 +55,7 @@ fn deltas_of_histograms_that_a_dead_collector_did_not_take_are_carried_over() {
     let gateway = Collector::gateway(&peers, prometheus.otlp_endpoint());
     for protocol in BOTH {
         let mut agent = Collector::agent(&peers, &[&gateway]);
-        let mut service = Service::start(&Push::to(protocol, agent.endpoint(protocol), Temporality::Delta));
+        let mut service = Service::start(&To::new(protocol, agent.endpoint(protocol), Temporality::Delta));
         for round in 1..=2 {
             service.work();
             service.deliver();
@@ -86,7 +86,7 @@ fn what_a_collector_took_survives_its_death() {
         let port = lasting_port();
         let mut gateway = Collector::gateway(&peers, otlp_endpoint(&format!("http://127.0.0.1:{port}")));
         let endpoint = gateway.endpoint(Protocol::Grpc);
-        let mut service = Service::start(&Push::to(Protocol::Grpc, endpoint, temporality));
+        let mut service = Service::start(&To::new(Protocol::Grpc, endpoint, temporality));
         for _ in 0..3 {
             service.work();
             service.export().unwrap();
@@ -110,7 +110,7 @@ fn what_an_agent_took_reaches_a_gateway_that_was_away() {
         gateway.kill();
         let mut agent = Collector::agent(&peers, &[&gateway]);
         let endpoint = agent.endpoint(Protocol::Http);
-        let mut service = Service::start(&Push::to(Protocol::Http, endpoint, temporality));
+        let mut service = Service::start(&To::new(Protocol::Http, endpoint, temporality));
         for _ in 0..10 {
             service.work();
             service.export().unwrap();
@@ -130,9 +130,9 @@ fn a_converter_that_dies_starts_from_0_which_increase_knows_and_cumulative_value
         peers!("a_converter_that_dies_starts_from_0_which_increase_knows_and_cumulative_values_avoid");
     let prometheus = Prometheus::start(&peers);
     let mut gateway = Collector::gateway(&peers, prometheus.otlp_endpoint());
-    let push = |temporality| Push::to(Protocol::Grpc, gateway.endpoint(Protocol::Grpc), temporality);
+    let to = |temporality| To::new(Protocol::Grpc, gateway.endpoint(Protocol::Grpc), temporality);
     let (mut delta, mut cumulative) =
-        (Service::start(&push(Temporality::Delta)), Service::start(&push(Temporality::Cumulative)));
+        (Service::start(&to(Temporality::Delta)), Service::start(&to(Temporality::Cumulative)));
     let name = "worker_pool_worker_polls_total";
     let once = POLLS as f64;
     for service in [&mut delta, &mut cumulative] {

@@ -3,21 +3,18 @@
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::MeterProvider;
 use opentelemetry_otlp::{
     Compression as SdkCompression, MetricExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
 };
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, InMemoryMetricExporterBuilder, PeriodicReader, SdkMeterProvider, Temporality,
 };
 use tokio::runtime::{Builder, Runtime};
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use uuid::Uuid;
 use worker_metrics::histogram::Scale;
 use worker_metrics::{Batch, Pool, WorkerConfig};
-use worker_metrics_otel::{Attachment, Compression, Instrumentation, Sink};
+use worker_metrics_otel::{Attachment, Compression, Instrumentation, Otlp, Push};
 
 use crate::wait::until;
 
@@ -29,23 +26,26 @@ pub(crate) enum Protocol {
 
 pub(crate) const BOTH: [Protocol; 2] = [Protocol::Grpc, Protocol::Http];
 
-/// How a service pushes.
+/// By which ways the metrics leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The numbers through a meter provider with the exporter of opentelemetry-otlp, the histograms by a push.
+    Apart,
+    /// Everything by an exporter of the meter provider.
+    Together,
+    /// Everything by a push.
+    Push,
+}
+
+/// Where and how a service exports.
 #[derive(Clone, Debug)]
-pub(crate) struct Push {
+pub(crate) struct To {
+    pub(crate) way: Way,
     pub(crate) protocol: Protocol,
     pub(crate) endpoint: String,
     pub(crate) temporality: Temporality,
     pub(crate) compression: Compression,
     pub(crate) interval: Duration,
-    pub(crate) secure: Option<Secure>,
-}
-
-/// Over TLS: the histograms as `Sink::from_env_to` sends them, and what the SDK exports over gRPC in any case.
-#[derive(Clone, Debug)]
-pub(crate) struct Secure {
-    /// The authority to trust, in PEM.
-    pub(crate) authority: String,
-    pub(crate) grpc_endpoint: String,
 }
 
 /// Exports are asked for.
@@ -54,19 +54,20 @@ const NEVER: Duration = Duration::from_secs(3_600);
 /// The time that a send may take, retries included.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-impl Push {
-    pub(crate) fn to(protocol: Protocol, endpoint: String, temporality: Temporality) -> Self {
-        let compression = Compression::None;
-        Self { protocol, endpoint, temporality, compression, interval: NEVER, secure: None }
+impl To {
+    pub(crate) fn new(protocol: Protocol, endpoint: String, temporality: Temporality) -> Self {
+        let (way, compression) = (Way::Apart, Compression::None);
+        Self { way, protocol, endpoint, temporality, compression, interval: NEVER }
     }
 
+    /// The exporter of opentelemetry-otlp.
     fn exporter(&self) -> MetricExporter {
         let compression = match self.compression {
             Compression::Gzip => Some(SdkCompression::Gzip),
             Compression::Zstd => Some(SdkCompression::Zstd),
             _ => None,
         };
-        if let (Protocol::Http, None) = (self.protocol, &self.secure) {
+        if self.protocol == Protocol::Http {
             let mut builder = MetricExporter::builder().with_http();
             if let Some(compression) = compression {
                 builder = builder.with_compression(compression);
@@ -83,30 +84,21 @@ impl Push {
         if let Some(compression) = compression {
             builder = builder.with_compression(compression);
         }
-        if let Some(secure) = &self.secure {
-            let authority = Certificate::from_pem(&secure.authority);
-            let tls = ClientTlsConfig::new().ca_certificate(authority).domain_name("localhost");
-            builder = builder.with_endpoint(&secure.grpc_endpoint).with_tls_config(tls);
-        }
         builder.with_timeout(TIMEOUT).with_temporality(self.temporality).build().unwrap()
     }
 
-    fn sink(&self) -> Sink {
+    fn otlp(&self, workers: &Instrumentation) -> Otlp {
         let protocol = match self.protocol {
             Protocol::Grpc => worker_metrics_otel::Protocol::Grpc,
             Protocol::Http => worker_metrics_otel::Protocol::HttpProtobuf,
         };
-        match (self.protocol, &self.secure) {
-            (Protocol::Grpc, None) => {
-                Sink::grpc(Endpoint::from_shared(self.endpoint.clone()).unwrap().connect_lazy())
-            }
-            (Protocol::Http, None) => Sink::http(reqwest::blocking::Client::new(), &self.endpoint),
-            (_, Some(_)) => Sink::from_env_to(protocol, &self.endpoint),
-        }
-        .unwrap()
-        .with_timeout(TIMEOUT)
-        .with_compression(self.compression)
-        .unwrap()
+        workers
+            .otlp()
+            .with_endpoint(&self.endpoint)
+            .with_protocol(protocol)
+            .with_temporality(self.temporality)
+            .with_compression(self.compression)
+            .with_timeout(TIMEOUT)
     }
 }
 
@@ -118,16 +110,17 @@ pub(crate) const JOB: &str = "shop/checkout";
 
 /// A service: two pools of one worker each, which are polled by hand, and everything that is exported of them.
 pub(crate) struct Service {
-    pub(crate) provider: SdkMeterProvider,
     pub(crate) workers: Instrumentation,
     pub(crate) instance: String,
     /// What the SDK collected in the cycle that it exported.
     pub(crate) collected: InMemoryMetricExporter,
     /// Polls of each of the two pools.
     pub(crate) polls: u64,
+    provider: SdkMeterProvider,
+    push: Option<Push>,
     batches: Vec<Batch>,
-    _attachments: Vec<Attachment>,
-    /// Where the gRPC channels live.
+    attachments: Vec<Attachment>,
+    /// Where a gRPC channel of opentelemetry-otlp lives.
     _transport: Runtime,
 }
 
@@ -140,17 +133,10 @@ pub(crate) const POLLS: u64 = 60;
 pub(crate) const SUM_S: f64 = 90.1003;
 
 impl Service {
-    pub(crate) fn start(push: &Push) -> Self {
+    pub(crate) fn start(to: &To) -> Self {
         let transport = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let workers = Instrumentation::default();
-        let (exporter, sink) = {
-            // A channel is made on the runtime, and a blocking client must not be.
-            let on_runtime = push.protocol == Protocol::Grpc || push.secure.is_some();
-            let _entered = on_runtime.then(|| transport.enter());
-            (push.exporter(), push.sink())
-        };
-        let exporter = workers.exporter_with(exporter, sink);
-        let collected = InMemoryMetricExporterBuilder::new().with_temporality(push.temporality).build();
+        let collected = InMemoryMetricExporterBuilder::new().with_temporality(to.temporality).build();
         let instance = Uuid::new_v4().to_string();
         let resource = Resource::builder_empty()
             .with_service_name("checkout")
@@ -161,12 +147,27 @@ impl Service {
                 KeyValue::new("host.name", "somewhere"),
             ])
             .build();
-        let provider = SdkMeterProvider::builder()
-            .with_reader(PeriodicReader::builder(exporter).with_interval(push.interval).build())
-            .with_reader(PeriodicReader::builder(collected.clone()).with_interval(NEVER).build())
-            .with_resource(resource)
-            .build();
-        workers.register(&provider.meter("worker-metrics"));
+        let mut provider = SdkMeterProvider::builder().with_resource(resource.clone());
+        match to.way {
+            Way::Apart => {
+                let _entered = transport.enter();
+                let reader = PeriodicReader::builder(to.exporter()).with_interval(to.interval);
+                provider = provider.with_reader(reader.build());
+            }
+            Way::Together => {
+                let exporter = to.otlp(&workers).exporter().unwrap();
+                let reader = PeriodicReader::builder(exporter).with_interval(to.interval);
+                provider = provider.with_reader(reader.build());
+            }
+            Way::Push => {}
+        }
+        let reader = PeriodicReader::builder(collected.clone()).with_interval(NEVER).build();
+        let provider = provider.with_reader(reader).build();
+        if to.way != Way::Push {
+            workers.register(&provider);
+        }
+        let push = (to.way != Way::Together)
+            .then(|| to.otlp(&workers).with_interval(to.interval).with_resource(resource).start().unwrap());
 
         let mut batches = Vec::new();
         let mut attachments = Vec::new();
@@ -177,8 +178,8 @@ impl Service {
             batches.append(&mut batch);
             attachments.push(workers.attach(pool).unwrap());
         }
-        let (polls, _attachments, _transport) = (0, attachments, transport);
-        Self { provider, workers, instance, collected, polls, batches, _attachments, _transport }
+        let (polls, _transport) = (0, transport);
+        Self { workers, instance, collected, polls, provider, push, batches, attachments, _transport }
     }
 
     /// What `WORK` says, in each pool.
@@ -196,15 +197,22 @@ impl Service {
         self.polls += POLLS;
     }
 
-    /// Exports once.
-    pub(crate) fn export(&self) -> OTelSdkResult {
+    /// Exports once, on each of its ways.
+    pub(crate) fn export(&self) -> Result<(), String> {
         self.collected.reset();
-        self.provider.force_flush()
+        let provider = self.provider.force_flush().map_err(|error| error.to_string());
+        let push = self.push.as_ref().map_or(Ok(()), Push::force_flush).map_err(|error| error.to_string());
+        provider.and(push)
+    }
+
+    /// Detaches the pools: their last values, and the ends of their series, go with the next export.
+    pub(crate) fn detach(&mut self) {
+        self.attachments.clear();
     }
 
     /// Exports until somebody took it.
     pub(crate) fn deliver(&self) {
-        until("an export", || self.export().map_err(|error| error.to_string()));
+        until("an export", || self.export());
     }
 
     /// A selector for the series of a pool of this service.

@@ -9,11 +9,10 @@ use crate::collector::Collector;
 use crate::directory::Directory;
 use crate::peers::peers;
 use crate::prometheus::Prometheus;
-use crate::service::{BOTH, EXPLICIT, JOB, POLLS, Protocol, Push, Secure, Service};
+use crate::service::{BOTH, EXPLICIT, JOB, POLLS, Protocol, Service, To, Way};
 
 const AUTHORITY: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 const ENDPOINT: &str = "COLLECTOR_TESTS_ENDPOINT";
-const GRPC_ENDPOINT: &str = "COLLECTOR_TESTS_GRPC_ENDPOINT";
 
 /// An authority and, by it, a certificate for `localhost` with its key, as files.
 fn certificates(directory: &Directory) -> [String; 3] {
@@ -48,7 +47,6 @@ fn a_service_that_trusts_the_authority_of_a_collector_reaches_it_over_tls() {
             .args(["--exact", test, "--ignored", "--nocapture"])
             .env(AUTHORITY, &authority)
             .env(ENDPOINT, gateway.secure_endpoint(protocol))
-            .env(GRPC_ENDPOINT, gateway.secure_endpoint(Protocol::Grpc))
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
@@ -69,10 +67,8 @@ fn a_service_that_trusts_the_authority_of_a_collector_reaches_it_over_tls() {
 const INSTANCE: &str = "instance ";
 
 fn push_over(protocol: Protocol) {
-    let authority = std::fs::read_to_string(std::env::var(AUTHORITY).unwrap()).unwrap();
-    let secure = Secure { authority, grpc_endpoint: std::env::var(GRPC_ENDPOINT).unwrap() };
-    let push = Push::to(protocol, std::env::var(ENDPOINT).unwrap(), Temporality::Cumulative);
-    let mut service = Service::start(&Push { secure: Some(secure), ..push });
+    let to = To::new(protocol, std::env::var(ENDPOINT).unwrap(), Temporality::Cumulative);
+    let mut service = Service::start(&To { way: Way::Push, ..to });
     service.work();
     service.deliver();
     println!("\n{INSTANCE}{}", service.instance);

@@ -6,7 +6,7 @@ use worker_metrics_otel::Compression;
 use crate::collector::Collector;
 use crate::peers::peers;
 use crate::prometheus::Prometheus;
-use crate::service::{BOTH, EXPLICIT, EXPONENTIAL, Protocol, Push, SUM_S, Service};
+use crate::service::{BOTH, EXPLICIT, EXPONENTIAL, Protocol, SUM_S, Service, To, Way};
 
 /// The counts of both pools, counter and histogram, and the distribution.
 pub(crate) fn assert_everything_arrived(prometheus: &Prometheus, service: &Service) {
@@ -48,13 +48,16 @@ pub(crate) fn assert_histograms_arrived(prometheus: &Prometheus, service: &Servi
 }
 
 #[test]
-fn what_was_recorded_is_what_prometheus_says_over_every_protocol_and_temporality() {
-    let peers = peers!("what_was_recorded_is_what_prometheus_says_over_every_protocol_and_temporality");
+fn what_was_recorded_is_what_prometheus_says_on_every_way_over_every_protocol_and_temporality() {
+    let peers =
+        peers!("what_was_recorded_is_what_prometheus_says_on_every_way_over_every_protocol_and_temporality");
     let prometheus = Prometheus::start(&peers);
     let gateway = Collector::gateway(&peers, prometheus.otlp_endpoint());
-    for protocol in BOTH {
+    let ways = [Way::Apart, Way::Together, Way::Push];
+    for (way, protocol) in ways.into_iter().flat_map(|way| BOTH.map(|protocol| (way, protocol))) {
         for temporality in [Temporality::Cumulative, Temporality::Delta] {
-            let mut service = Service::start(&Push::to(protocol, gateway.endpoint(protocol), temporality));
+            let to = To::new(protocol, gateway.endpoint(protocol), temporality);
+            let mut service = Service::start(&To { way, ..to });
             for _ in 0..3 {
                 service.work();
                 service.deliver();
@@ -71,8 +74,8 @@ fn a_collector_that_answers_in_the_compression_of_the_request_is_understood() {
     let gateway = Collector::gateway(&peers, prometheus.otlp_endpoint());
     for protocol in BOTH {
         for compression in [Compression::Gzip, Compression::Zstd] {
-            let push = Push::to(protocol, gateway.endpoint(protocol), Temporality::Cumulative);
-            let mut service = Service::start(&Push { compression, ..push });
+            let to = To::new(protocol, gateway.endpoint(protocol), Temporality::Cumulative);
+            let mut service = Service::start(&To { compression, ..to });
             service.work();
             // Not until it is taken: the first answer must be understood.
             service.export().unwrap();
@@ -85,8 +88,8 @@ fn a_collector_that_answers_in_the_compression_of_the_request_is_understood() {
 fn a_service_may_push_to_prometheus_itself() {
     let peers = peers!("a_service_may_push_to_prometheus_itself");
     let prometheus = Prometheus::start(&peers);
-    let push = Push::to(Protocol::Http, prometheus.otlp_endpoint(), Temporality::Cumulative);
-    let mut service = Service::start(&push);
+    let to = To::new(Protocol::Http, prometheus.otlp_endpoint(), Temporality::Cumulative);
+    let mut service = Service::start(&to);
     for _ in 0..3 {
         service.work();
         service.deliver();

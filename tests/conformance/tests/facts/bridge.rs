@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::{Aggregation, Instrument, Stream, Temporality};
 use worker_metrics::{Batch, Identity, Namespace, Pool, Row, Snapshot, Source};
 use worker_metrics_otel::{Detail, Instrumentation, Options};
@@ -66,10 +65,10 @@ fn a_source_may_be_attached_before_or_after_its_meter_is_registered() {
         let rig = Rig::cumulative();
         let workers = Instrumentation::default();
         let (pool, mut batches) = pool("render", 1);
-        poll(&mut batches[0], 3);
         let attachment = attach_first.then(|| workers.attach(pool.clone()).unwrap());
-        workers.register(&rig.meter());
+        workers.register(&rig.provider);
         let _attachment = attachment.unwrap_or_else(|| workers.attach(pool).unwrap());
+        poll(&mut batches[0], 3);
         assert_eq!(rig.collect().sum(POLLS), 3.0);
     }
 }
@@ -78,10 +77,10 @@ fn a_source_may_be_attached_before_or_after_its_meter_is_registered() {
 fn every_source_goes_through_every_meter() {
     let rigs = [Rig::cumulative(), Rig::new(Temporality::Delta)];
     let workers = Instrumentation::default();
-    workers.register(&rigs[0].meter());
+    workers.register(&rigs[0].provider);
     let (render, mut batches) = pool("render", 1);
     let _render = workers.attach(render).unwrap();
-    workers.register(&rigs[1].meter());
+    workers.register(&rigs[1].provider);
     let (audio, mut more) = pool("audio", 2);
     let _audio = workers.attach(audio).unwrap();
     poll(&mut batches[0], 1);
@@ -100,7 +99,7 @@ fn every_source_goes_through_every_meter() {
 fn a_delta_is_what_happened_since_the_last_cycle() {
     let rig = Rig::new(Temporality::Delta);
     let workers = Instrumentation::default();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (pool, mut batches) = pool("render", 1);
     let _attachment = workers.attach(pool).unwrap();
     for polls in [4, 7, 1] {
@@ -112,14 +111,16 @@ fn a_delta_is_what_happened_since_the_last_cycle() {
 #[test]
 fn one_snapshot_serves_a_whole_cycle() {
     let rig = Rig::cumulative();
-    let workers = Instrumentation::default();
-    workers.register(&rig.meter());
+    let workers = Instrumentation::new(Options::default().without_watchdog());
+    workers.register(&rig.provider);
     let (pool, _batches) = pool("render", 1);
     let (probe, collections, _) = Probe::new(pool);
     let _attachment = workers.attach(probe).unwrap();
+    // The values at the attachment are read before.
+    let before = collections.load(Relaxed);
     for cycle in 1..=5 {
         rig.collect();
-        assert_eq!(collections.load(Relaxed), cycle);
+        assert_eq!(collections.load(Relaxed), before + cycle);
     }
 }
 
@@ -136,14 +137,15 @@ fn one_snapshot_serves_a_cycle_though_a_view_drops_the_first_instruments() {
         .with_reader(PeriodicReader::builder(exporter.clone()).build())
         .with_view(drop_first)
         .build();
-    let workers = Instrumentation::default();
-    workers.register(&provider.meter("worker-metrics"));
+    let workers = Instrumentation::new(Options::default().without_watchdog());
+    workers.register(&provider);
     let (pool, _batches) = pool("render", 1);
     let (probe, collections, _) = Probe::new(pool);
     let _attachment = workers.attach(probe).unwrap();
+    let before = collections.load(Relaxed);
     for cycle in 1..=5 {
         provider.force_flush().unwrap();
-        assert_eq!(collections.load(Relaxed), cycle);
+        assert_eq!(collections.load(Relaxed), before + cycle);
     }
     assert!(!exporter.get_finished_metrics().unwrap().is_empty());
 }
@@ -151,8 +153,8 @@ fn one_snapshot_serves_a_cycle_though_a_view_drops_the_first_instruments() {
 #[test]
 fn a_panicking_source_is_left_out_and_the_others_go_on() {
     let rig = Rig::cumulative();
-    let workers = Instrumentation::default();
-    workers.register(&rig.meter());
+    let workers = Instrumentation::new(Options::default().without_watchdog());
+    workers.register(&rig.provider);
     let (broken, _batches) = pool("broken", 1);
     let (probe, collections, panics) = Probe::new(broken);
     let _broken = workers.attach(probe).unwrap();
@@ -162,19 +164,20 @@ fn a_panicking_source_is_left_out_and_the_others_go_on() {
 
     assert_eq!(rig.collect().metric(POLLS).points.len(), 2);
     panics.store(true, Relaxed);
+    let before = collections.load(Relaxed);
     for _ in 0..3 {
         let collected = rig.collect();
         assert_eq!(collected.metric(POLLS).points.len(), 1);
         assert_eq!(collected.sum(POLLS), 2.0);
     }
-    assert_eq!(collections.load(Relaxed), 2, "it is not asked again");
+    assert_eq!(collections.load(Relaxed), before + 1, "it is not asked again");
 }
 
 #[test]
 fn a_source_that_is_attached_already_is_refused_and_stays() {
     let rig = Rig::cumulative();
     let workers = Instrumentation::default();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (pool, mut batches) = pool("render", 1);
     let first = workers.attach(pool.clone()).unwrap();
     let id = &pool.identity().id;
@@ -195,7 +198,7 @@ fn a_source_that_is_attached_already_is_refused_and_stays() {
 fn two_sources_of_one_name_are_told_apart_and_the_first_keeps_its_series() {
     let rig = Rig::cumulative();
     let workers = Instrumentation::default();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (one, mut ones) = pool("render", 1);
     let (other, mut others) = pool("render", 1);
     let one_attached = workers.attach(one.clone()).unwrap();
@@ -218,25 +221,70 @@ fn two_sources_of_one_name_are_told_apart_and_the_first_keeps_its_series() {
         "a successor begins series of its own"
     );
     let _again = workers.attach(one).unwrap();
+    // Between two attachments of one source is a cycle without it.
+    let between = rig.collect();
+    assert!(between.metric(POLLS).points.iter().all(|point| point.attributes != before));
     let collected = rig.collect();
     let first = collected.metric(POLLS).points.iter().find(|point| point.attributes == before).unwrap();
-    assert_eq!(first.value, 1.0, "the first goes on with its series");
+    assert_eq!(
+        first.value, 0.0,
+        "the first has its series again, which counts from the second attachment on"
+    );
 }
 
 #[test]
 fn replacing_a_source_between_two_delta_cycles_wraps_nothing() {
     let rig = Rig::new(Temporality::Delta);
     let workers = Instrumentation::default();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (old, mut batches) = pool("render", 1);
     let attachment = workers.attach(old).unwrap();
     poll(&mut batches[0], 1_000);
     assert_eq!(rig.collect().sum(POLLS), 1_000.0);
+    poll(&mut batches[0], 5);
     drop(attachment);
     let (new, mut batches) = pool("render", 1);
     let _attachment = workers.attach(new).unwrap();
     poll(&mut batches[0], 3);
-    assert_eq!(rig.collect().sum(POLLS), 3.0);
+    assert_eq!(
+        rig.collect().sum(POLLS),
+        5.0 + 3.0,
+        "what the old one counted last, and what the new one did"
+    );
+    poll(&mut batches[0], 2);
+    let collected = rig.collect();
+    assert_eq!((collected.sum(POLLS), collected.metric(POLLS).points.len()), (2.0, 1));
+}
+
+/// The SDK computes a delta as the difference to the value before, and does not mind that it may be below 0.
+#[test]
+fn attaching_again_between_two_delta_cycles_wraps_nothing_and_loses_nothing() {
+    for cycles_between in 0..4 {
+        let rig = Rig::new(Temporality::Delta);
+        let workers = Instrumentation::default();
+        workers.register(&rig.provider);
+        let (pool, mut batches) = pool("render", 1);
+        let mut told = 0.0;
+        let mut collect = || {
+            let collected = rig.collect();
+            let polls = collected.metrics.iter().find(|metric| metric.name == POLLS);
+            told += polls.map_or(0.0, |polls| polls.points.iter().map(|point| point.value).sum::<f64>());
+        };
+        for round in 0..3 {
+            let attachment = workers.attach(pool.clone()).unwrap();
+            poll(&mut batches[0], 1_000);
+            collect();
+            poll(&mut batches[0], 10);
+            drop(attachment);
+            // Nobody counts these.
+            poll(&mut batches[0], 500);
+            // In the last round for as long as it may take until everything is told.
+            for _ in 0..if round == 2 { 10 } else { cycles_between } {
+                collect();
+            }
+        }
+        assert_eq!(told, 3_030.0, "{cycles_between} cycles in between");
+    }
 }
 
 #[test]
@@ -244,7 +292,7 @@ fn with_detail_by_runtime_workers_become_one_series() {
     let rig = Rig::cumulative();
     let workers =
         Instrumentation::new(Options::default().with_worker_detail(Detail::Runtime).with_opt_in_metrics());
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (pool, mut batches) = pool("render", 3);
     let _attachment = workers.attach(pool.clone()).unwrap();
     let now = pool.clock().now_ns();
@@ -275,7 +323,7 @@ fn with_detail_by_runtime_workers_become_one_series() {
 fn the_largest_age_of_the_workers_is_the_runtimes() {
     let rig = Rig::cumulative();
     let workers = Instrumentation::new(Options::default().with_worker_detail(Detail::Runtime));
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (pool, mut batches) = pool("render", 2);
     let _attachment = workers.attach(pool).unwrap();
     batches[0].about_to_park();
@@ -289,7 +337,7 @@ fn the_largest_age_of_the_workers_is_the_runtimes() {
 fn the_expected_series_are_those_that_arrive() {
     let rig = Rig::cumulative();
     let workers = Instrumentation::default();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     assert_eq!(workers.expected_series().total(), 0);
     let (render, _batches) = pool("render", 5);
     let (audio, _more) = pool("audio", 2);
@@ -307,7 +355,7 @@ fn the_expected_series_are_those_that_arrive() {
 fn counts_above_i64_max_saturate() {
     let rig = Rig::cumulative();
     let workers = Instrumentation::default();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (pool, mut batches) = pool("render", 1);
     let _attachment = workers.attach(pool.clone()).unwrap();
     batches[0].stole(u64::MAX);
@@ -322,7 +370,7 @@ fn counts_above_i64_max_saturate() {
 fn a_pool_with_a_namespace_of_its_own_has_names_of_its_own() {
     let rig = Rig::cumulative();
     let workers = Instrumentation::default();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let namespace = Namespace::new("acme.render").unwrap();
     let (pool, _batches) = Pool::builder("main").namespace(namespace).workers(1).build().unwrap();
     let _attachment = workers.attach(pool).unwrap();
@@ -336,7 +384,7 @@ fn two_readers_collect_at_the_same_time_and_each_sees_everything() {
     let rigs = [Rig::cumulative(), Rig::cumulative()];
     let workers = Instrumentation::default();
     for rig in &rigs {
-        workers.register(&rig.meter());
+        workers.register(&rig.provider);
     }
     let (pool, mut batches) = pool("render", 4);
     let _attachment = workers.attach(pool).unwrap();
@@ -358,7 +406,7 @@ fn two_readers_collect_at_the_same_time_and_each_sees_everything() {
 fn sources_come_and_go_from_many_threads_while_readers_collect() {
     let rig = Rig::cumulative();
     let workers = Instrumentation::default();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let comers: Vec<_> = (0..4)
@@ -382,14 +430,15 @@ fn sources_come_and_go_from_many_threads_while_readers_collect() {
         }
         done.store(true, Relaxed);
     });
-    assert_eq!(rig.collect().series(), 0);
+    rig.collect();
+    assert_eq!(rig.collect().series(), 0, "the last values were shown once");
 }
 
 #[test]
 fn collecting_after_the_shutdown_of_the_provider_harms_nothing() {
     let rig = Rig::cumulative();
     let workers = Instrumentation::default();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (pool, _batches) = pool("render", 1);
     let attachment = workers.attach(pool).unwrap();
     rig.provider.shutdown_with_timeout(Duration::from_secs(5)).unwrap();
@@ -406,12 +455,15 @@ fn what_is_missing_is_told_with_the_reason() {
     let coverage = workers.coverage();
     let text = coverage[0].to_string();
     assert!(
-        text.contains("worker_pool.task.poll.duration: needs `WorkerConfig::with_poll_time_histogram`\n"),
+        text.contains("\n  needs `WorkerConfig::with_poll_time_histogram`: worker_pool.task.poll.duration"),
         "{text}"
     );
-    assert!(text.contains("worker_pool.worker.poll.mean_duration: exported on request"), "{text}");
+    let on_request = "on request: `Options::with_opt_in_metrics`: worker_pool.worker.poll.mean_duration";
+    assert!(text.contains(on_request), "{text}");
+    let id = &coverage[0].identity.id;
+    assert!(text.starts_with(&format!("worker_pool \"render\" (id {id}): ")), "{text}");
     let with_opt_in = Instrumentation::new(Options::default().with_opt_in_metrics());
     let (pool, _batches) = self::pool("render", 1);
     let _attachment = with_opt_in.attach(pool).unwrap();
-    assert!(!with_opt_in.coverage()[0].to_string().contains("exported on request"));
+    assert!(!with_opt_in.coverage()[0].to_string().contains("on request"));
 }

@@ -28,7 +28,7 @@ impl Observed {
         let workers = Instrumentation::default();
         let wire =
             Wire::with_histograms(&workers, protocol, receiver, temporality, Compression::None, interval);
-        workers.register(&wire.meter());
+        workers.register(&wire.provider);
         let runtime = Builder::new_multi_thread().worker_threads(2).name("main").build().unwrap();
         let config = WorkerConfig::new().with_poll_time_histogram(Scale::preset());
         let (pool, mut batches) = Pool::builder("render").workers(1).config(config).build().unwrap();

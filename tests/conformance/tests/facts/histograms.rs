@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use opentelemetry_sdk::metrics::{InMemoryMetricExporter, Temporality};
-use otlp_receiver::{Fault, Point, Receiver, lasting_port};
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry_sdk::metrics::Temporality;
+use otlp_receiver::{Code, Data, Fault, Point, Receiver};
 use worker_metrics::histogram::Scale;
 use worker_metrics::{Batch, Namespace, Pool, WorkerConfig};
-use worker_metrics_otel::{Compression, HistogramOptions, Histograms, Instrumentation, Options, Sink};
+use worker_metrics_otel::{Compression, HistogramOptions, Histograms, Instrumentation, Options};
 
-use crate::wire::{PATIENCE, Protocol, Wire};
+use crate::wire::{PATIENCE, Protocol, Wire, otlp};
 
 const POLLS: &str = "worker_pool.task.poll.duration";
 const DELAYS: &str = "worker_pool.task.schedule.duration";
@@ -42,10 +41,10 @@ struct Rig {
 
 impl Rig {
     fn new(protocol: Protocol, temporality: Temporality, compression: Compression, options: Options) -> Self {
-        let receiver = Receiver::start().unwrap();
+        let receiver = Receiver::builder().keep_requests(true).start().unwrap();
         let workers = Instrumentation::new(options);
         let wire = Wire::with_histograms(&workers, protocol, &receiver, temporality, compression, HOURLY);
-        workers.register(&wire.meter());
+        workers.register(&wire.provider);
         Self { receiver, wire, workers }
     }
 
@@ -59,6 +58,17 @@ impl Rig {
 
     fn points(&self, name: &str) -> Vec<Point> {
         self.receiver.snapshot().metric(name).map_or(Vec::new(), |metric| metric.points.clone())
+    }
+
+    /// What has arrived of each series, whether it has ended or not.
+    fn totals(&self, name: &str) -> Vec<Vec<u64>> {
+        let totals = self.receiver.series(name).into_iter().filter_map(|series| series.total());
+        totals
+            .map(|total| match total {
+                Data::Histogram(histogram) => histogram.bucket_counts,
+                other => panic!("{name} is no histogram: {other:?}"),
+            })
+            .collect()
     }
 
     fn counts(&self, name: &str) -> Vec<Vec<u64>> {
@@ -113,20 +123,23 @@ fn histograms_have_the_resource_and_the_scope_of_the_other_metrics() {
         Compression::None,
         HOURLY,
     );
-    workers.register(&wire.meter());
+    workers.register(&wire.provider);
     let (pool, _batches) = pool(&Scale::preset(), 1);
     let _attachment = workers.attach(pool).unwrap();
     wire.provider.force_flush().unwrap();
     let requests = receiver.requests();
-    assert_eq!(requests.len(), 2);
-    let of = |request: usize| {
-        let resource = &requests[request].resource_metrics[0];
-        let mut attributes = resource.resource.clone().unwrap().attributes;
+    assert_eq!(requests.len(), 1, "they go together");
+    let resources = &requests[0].resource_metrics;
+    assert_eq!(resources.len(), 2);
+    let of = |index: usize| {
+        let mut attributes = resources[index].resource.clone().unwrap().attributes;
         attributes.sort_by(|one, other| one.key.cmp(&other.key));
-        (attributes, resource.scope_metrics[0].scope.clone().unwrap().name)
+        let [scope] = &resources[index].scope_metrics[..] else { panic!("several scopes") };
+        (attributes, scope.scope.clone().unwrap(), scope.schema_url.clone())
     };
     assert_eq!(of(0), of(1));
-    assert_eq!(of(0).1, "worker-metrics");
+    assert_eq!(of(0).1.name, "worker-metrics-otel");
+    assert_eq!((receiver.resources().len(), receiver.scopes().len()), (1, 1));
 }
 
 #[test]
@@ -224,12 +237,17 @@ fn a_detached_source_ends_its_series_and_its_last_values_arrive() {
     poll(&mut batches[0], Duration::from_micros(10), 6);
     drop(attachment);
     rig.flush();
-    assert_eq!(rig.counts(POLLS), [[7, 0, 0, 0]], "the last values");
+    assert_eq!(rig.totals(POLLS), [[7, 0, 0, 0]], "the last values");
+    assert_eq!(rig.counts(POLLS), Vec::<Vec<u64>>::new(), "the end, with the same request");
+    assert!([POLLS, DELAYS].iter().all(|name| rig.receiver.series(name)[0].has_ended()));
+    let ended = rig.receiver.ended_series();
     rig.flush();
-    assert_eq!(rig.counts(POLLS), Vec::<Vec<u64>>::new(), "the end");
-    assert_eq!(rig.receiver.ended_series(), 2);
-    rig.flush();
-    assert_eq!(rig.receiver.no_recorded_values(), 2, "nothing is sent after the end");
+    assert_eq!(
+        (rig.receiver.no_recorded_values(), rig.receiver.ended_series()),
+        (ended, ended),
+        "nothing is sent after the end"
+    );
+    assert_eq!(rig.receiver.violations(), []);
 }
 
 #[test]
@@ -242,7 +260,8 @@ fn the_last_values_of_the_last_source_arrive_at_the_shutdown() {
     poll(&mut batches[0], Duration::from_micros(10), 6);
     drop(attachment);
     rig.wire.provider.shutdown_with_timeout(PATIENCE).unwrap();
-    assert_eq!(rig.counts(POLLS), [[7, 0, 0, 0]]);
+    assert_eq!(rig.totals(POLLS), [[7, 0, 0, 0]]);
+    assert!(rig.receiver.series(POLLS)[0].has_ended());
 }
 
 #[test]
@@ -276,32 +295,45 @@ fn what_a_failed_export_carried_comes_with_the_next() {
 }
 
 #[test]
-fn if_one_send_fails_the_other_still_goes_and_the_result_says_which() {
-    // The SDK's own exporter sends to nobody, the histograms to the receiver.
-    let nobody = Receiver::start().unwrap();
-    let receiver = Receiver::start().unwrap();
-    let workers = Instrumentation::default();
-    let wire = Wire::between(&workers, &nobody, &receiver);
-    workers.register(&wire.meter());
-    drop(nobody);
-    let (pool, mut batches) = pool(&Scale::explicit(&BOUNDS).unwrap(), 1);
-    let _attachment = workers.attach(pool).unwrap();
-    poll(&mut batches[0], Duration::from_micros(10), 5);
-    assert!(wire.provider.force_flush().is_err());
-    assert!(receiver.snapshot().metric(POLLS).is_some());
-    assert!(receiver.snapshot().metric("worker_pool.worker.polls").is_none());
+fn what_a_receiver_has_against_the_histograms_does_not_cost_the_program_its_own_metrics() {
+    let refused = || Fault::Status { grpc: Code::InvalidArgument, http: 400, retry_after: None };
+    for protocol in [Protocol::Grpc, Protocol::Http] {
+        let rig = Rig::new(protocol, Temporality::Delta, Compression::None, Options::default());
+        let own = rig.wire.provider.meter("program").u64_counter("requests").build();
+        let (pool, mut batches) = pool(&Scale::explicit(&BOUNDS).unwrap(), 1);
+        let _attachment = rig.workers.attach(pool).unwrap();
+        poll(&mut batches[0], Duration::from_micros(10), 5);
+        own.add(3, &[]);
+        rig.receiver.set_faults([refused(), Fault::None]);
+        rig.flush();
+        let document = rig.receiver.snapshot();
+        assert_eq!(document.metric("requests").unwrap().points[0].value().unwrap().as_i64(), Some(3));
+        assert!(document.metric(POLLS).is_none(), "{protocol:?}");
+        assert_eq!(rig.workers.status().exports[0].failed, 1);
+        rig.flush();
+        assert_eq!(rig.counts(POLLS), [[5, 0, 0, 0]], "{protocol:?}: they come with the next export");
+    }
+}
 
-    let nobody = lasting_port();
-    let workers = Instrumentation::default();
-    let sink = Sink::http(reqwest::blocking::Client::new(), &format!("http://127.0.0.1:{nobody}")).unwrap();
-    let inner = InMemoryMetricExporter::default();
-    let exporter = workers.exporter_with(inner.clone(), sink.with_timeout(Duration::from_millis(100)));
-    let (pool, _batches) = self::pool(&Scale::preset(), 1);
-    let _attachment = workers.attach(pool).unwrap();
-    let error =
-        futures_executor::block_on(exporter.export(&ResourceMetrics::default())).unwrap_err().to_string();
-    assert!(error.contains("the histograms were not exported: the receiver cannot be reached"), "{error}");
-    assert_eq!(inner.get_finished_metrics().unwrap().len(), 1);
+#[test]
+fn if_the_program_s_own_exporter_fails_a_push_still_exports_and_the_other_way_round() {
+    for push_fails in [false, true] {
+        let [reachable, broken] = [(); 2].map(|()| Receiver::start().unwrap());
+        broken.set_fault(Fault::Reset);
+        let (to_sdk, to_push) = if push_fails { (&reachable, &broken) } else { (&broken, &reachable) };
+        let workers = Instrumentation::default();
+        let wire = Wire::start(Protocol::Http, to_sdk, Temporality::Cumulative, HOURLY);
+        workers.register(&wire.provider);
+        let push = otlp(&workers, Protocol::Http, to_push).start().unwrap();
+        let (pool, mut batches) = pool(&Scale::explicit(&BOUNDS).unwrap(), 1);
+        let _attachment = workers.attach(pool).unwrap();
+        poll(&mut batches[0], Duration::from_micros(10), 5);
+        assert_eq!(wire.provider.force_flush().is_err(), !push_fails);
+        assert_eq!(push.force_flush().is_err(), push_fails);
+        let document = reachable.snapshot();
+        assert_eq!(document.metric(POLLS).is_some(), !push_fails);
+        assert_eq!(document.metric("worker_pool.worker.polls").is_some(), push_fails);
+    }
 }
 
 #[test]
@@ -329,37 +361,44 @@ fn the_polls_of_a_tokio_runtime_arrive_with_an_estimated_sum() {
         .enable_worker_histograms()
         .build()
         .unwrap();
-    runtime.block_on(async {
-        for _ in 0..500 {
-            tokio::spawn(async {}).await.unwrap();
-        }
-    });
-    // Until both workers have parked, and so published every poll.
     let source = TokioRuntime::new(runtime.handle());
     let mut snapshot = Snapshot::with_histograms();
-    loop {
-        source.collect(&mut snapshot);
-        if snapshot
-            .workers()
-            .iter()
-            .filter_map(|worker| worker.count(worker_metrics::Counter::Polls))
-            .sum::<u64>()
-            == 500
-        {
-            break;
+    // Spawns tasks, and waits until both workers have parked, and so published every poll.
+    let mut done = 0;
+    let mut work = || {
+        runtime.block_on(async {
+            for _ in 0..500 {
+                tokio::spawn(async {}).await.unwrap();
+            }
+        });
+        done += 500;
+        loop {
+            source.collect(&mut snapshot);
+            let polls =
+                |worker: &worker_metrics::WorkerSnapshot| worker.count(worker_metrics::Counter::Polls);
+            if snapshot.workers().iter().filter_map(polls).sum::<u64>() == done {
+                break;
+            }
+            std::thread::yield_now();
         }
-        std::thread::yield_now();
-    }
-    let mut counted = vec![0; 23];
-    for worker in snapshot.workers() {
-        counted.iter_mut().zip(&worker.poll_time_histogram.buckets).for_each(|(sum, count)| *sum += count);
-    }
+        let mut counted = vec![0; 23];
+        for worker in snapshot.workers() {
+            let buckets = &worker.poll_time_histogram.buckets;
+            counted.iter_mut().zip(buckets).for_each(|(sum, count)| *sum += count);
+        }
+        counted
+    };
 
+    let mut before = work();
     for protocol in [Protocol::Grpc, Protocol::Http] {
         for temporality in [Temporality::Cumulative, Temporality::Delta] {
             for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
                 let rig = Rig::new(protocol, temporality, compression, Options::default());
                 let _attachment = rig.workers.attach(TokioRuntime::new(runtime.handle())).unwrap();
+                let after = work();
+                let counted: Vec<_> =
+                    after.iter().zip(&before).map(|(after, before)| after - before).collect();
+                before = after;
                 rig.flush();
                 rig.flush();
                 for name in ["tokio.task.poll.duration", "tokio.task.schedule.duration"] {
@@ -371,7 +410,7 @@ fn the_polls_of_a_tokio_runtime_arrive_with_an_estimated_sum() {
                     assert_eq!(histogram.bounds.len(), 22);
                     assert!(histogram.sum.unwrap() > 0.0);
                 }
-                assert_eq!(rig.counts("tokio.task.poll.duration"), std::slice::from_ref(&counted));
+                assert_eq!(rig.counts("tokio.task.poll.duration"), [counted]);
             }
         }
     }

@@ -28,7 +28,7 @@ fn poll(batch: &mut Batch, duration: Duration, times: u64) {
 }
 
 fn replaying(at_most: u32) -> Options {
-    Options::default().with_replayed_histograms(NonZeroU32::new(at_most).unwrap())
+    Options::default().with_replay_limit(NonZeroU32::new(at_most).unwrap())
 }
 
 fn counts(collected: &Collected) -> Vec<u64> {
@@ -41,8 +41,8 @@ fn counts(collected: &Collected) -> Vec<u64> {
 #[test]
 fn every_value_is_recorded_once_in_its_bucket() {
     let rig = Rig::cumulative();
-    let workers = Instrumentation::new(replaying(1_000));
-    workers.register(&rig.meter());
+    let workers = Instrumentation::new(Options::default().with_replayed_histograms());
+    workers.register(&rig.provider);
     let (pool, mut batches) = pool("render", 2);
     let _attachment = workers.attach(pool).unwrap();
     poll(&mut batches[0], Duration::from_micros(10), 3);
@@ -60,7 +60,7 @@ fn every_value_is_recorded_once_in_its_bucket() {
 fn one_collection_records_no_more_than_it_may_and_the_rest_comes_later() {
     let rig = Rig::new(Temporality::Delta);
     let workers = Instrumentation::new(replaying(10));
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (pool, mut batches) = pool("render", 1);
     let _attachment = workers.attach(pool).unwrap();
     poll(&mut batches[0], Duration::from_micros(10), 25);
@@ -72,20 +72,47 @@ fn one_collection_records_no_more_than_it_may_and_the_rest_comes_later() {
 fn a_backlog_of_one_series_does_not_starve_another() {
     let rig = Rig::cumulative();
     let workers = Instrumentation::new(replaying(10).with_histograms(Histograms::Worker));
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (pool, mut batches) = pool("render", 2);
     let _attachment = workers.attach(pool).unwrap();
     poll(&mut batches[0], Duration::from_micros(10), 1_000);
     poll(&mut batches[1], Duration::from_micros(10), 5);
-    rig.collect();
-    let collected = rig.collect();
-    let worker = collected
-        .metric(DURATION)
-        .points
-        .iter()
-        .find(|point| point.attributes["worker_pool.worker.index"] == "1")
-        .expect("worker 1 had its turn");
-    assert_eq!(worker.bucket_counts, [5, 0, 0, 0]);
+    for cycle in 1..=5 {
+        let collected = rig.collect();
+        let points = &collected.metric(DURATION).points;
+        let worker = points.iter().find(|point| point.attributes["worker_pool.worker.index"] == "1");
+        assert_eq!(worker.expect("worker 1 had its turn").bucket_counts, [cycle, 0, 0, 0]);
+    }
+}
+
+#[test]
+fn slow_polls_are_replayed_as_well_as_fast_ones_where_there_is_a_limit() {
+    let rig = Rig::cumulative();
+    let workers = Instrumentation::new(replaying(1_000));
+    workers.register(&rig.provider);
+    let (pool, mut batches) = pool("render", 1);
+    let attachment = workers.attach(pool).unwrap();
+    let (mut fast, mut slow) = (0, 0);
+    for _ in 0..20 {
+        poll(&mut batches[0], Duration::from_micros(10), 2_000);
+        poll(&mut batches[0], Duration::from_millis(500), 200);
+        fast += 2_000;
+        slow += 200;
+        let counts = counts(&rig.collect());
+        // A tenth of what is replayed is slow, as a tenth of what was counted.
+        assert!((10 * counts[3]).abs_diff(counts[0]) <= counts[0] / 50 + 100, "{counts:?}");
+    }
+    let behind = counts(&rig.collect());
+    assert!(behind[0] < fast && behind[3] < slow, "{behind:?}");
+    assert!(workers.status().meters[0].replay_backlog > 0);
+
+    // What is left when the source is detached is replayed all the same.
+    drop(attachment);
+    for _ in 0..100 {
+        rig.collect();
+    }
+    assert_eq!(counts(&rig.collect()), [fast, 0, 0, slow]);
+    assert_eq!(workers.status().meters[0].replay_backlog, 0);
 }
 
 #[test]
@@ -94,7 +121,7 @@ fn a_pool_that_is_attached_later_is_replayed_through_the_same_instrument() {
     let workers = Instrumentation::new(replaying(1_000));
     let (one, mut ones) = pool("one", 1);
     let _one = workers.attach(one).unwrap();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (other, mut others) = pool("other", 1);
     let _other = workers.attach(other).unwrap();
     poll(&mut ones[0], Duration::from_micros(10), 1);
@@ -111,20 +138,21 @@ fn a_pool_that_is_attached_later_is_replayed_through_the_same_instrument() {
 fn without_it_no_histogram_goes_through_the_meter() {
     let rig = Rig::cumulative();
     let workers = Instrumentation::default();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (pool, mut batches) = pool("render", 1);
     let _attachment = workers.attach(pool).unwrap();
     poll(&mut batches[0], Duration::from_micros(10), 1);
     assert!(counts(&rig.collect()).is_empty());
     let told = workers.coverage()[0].to_string();
-    assert!(told.contains("worker_pool.task.poll.duration: no instrument takes a ready histogram"), "{told}");
+    let why = told.lines().find(|line| line.contains("no instrument takes a ready histogram: push it"));
+    assert!(why.is_some_and(|line| line.contains("worker_pool.task.poll.duration")), "{told}");
 }
 
 #[test]
 fn readers_and_attachments_may_come_and_go_while_histograms_are_replayed() {
     let rig = Rig::cumulative();
     let workers = Instrumentation::new(replaying(1_000));
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     std::thread::scope(|scope| {
         let comer = scope.spawn(|| {
             for index in 0..50 {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
 use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, InMemoryMetricExporterBuilder, PeriodicReader, SdkMeterProvider, Temporality,
@@ -25,10 +24,6 @@ impl Rig {
 
     pub(crate) fn cumulative() -> Self {
         Self::new(Temporality::Cumulative)
-    }
-
-    pub(crate) fn meter(&self) -> Meter {
-        self.provider.meter("worker-metrics")
     }
 
     /// One collection cycle.

@@ -47,7 +47,7 @@ fn text(collected: &Collected) -> String {
 fn scope_of(runtime: &Runtime, temporality: Temporality, options: Options) -> String {
     let rig = Rig::new(temporality);
     let workers = Instrumentation::new(options);
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let _attachment = workers.attach(TokioRuntime::new(runtime.handle())).unwrap();
     runtime.block_on(async {
         for _ in 0..200 {
@@ -94,7 +94,7 @@ fn the_scope_with_everything_on_request_is_as_expected() {
 fn the_scope_of_a_pool_is_as_expected() {
     let rig = Rig::cumulative();
     let workers = Instrumentation::default();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (pool, _batches) = Pool::builder("render").workers(2).build().unwrap();
     let _attachment = workers.attach(pool).unwrap();
     insta::assert_snapshot!("pool", text(&rig.collect()));
@@ -105,7 +105,7 @@ fn microstates_are_a_series_for_each_worker_and_state() {
     let collected = |detail| {
         let rig = Rig::cumulative();
         let workers = Instrumentation::new(Options::default().with_worker_detail(detail));
-        workers.register(&rig.meter());
+        workers.register(&rig.provider);
         let config = WorkerConfig::new().with_microstates();
         let (pool, _batches) = Pool::builder("render").workers(2).config(config).build().unwrap();
         let _attachment = workers.attach(pool).unwrap();

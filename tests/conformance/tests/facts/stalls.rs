@@ -6,18 +6,21 @@ use std::time::Duration;
 use opentelemetry_sdk::metrics::Temporality;
 use otlp_receiver::{Receiver, State};
 use tokio::runtime::Builder;
-use worker_metrics_otel::Instrumentation;
+use worker_metrics_otel::{Instrumentation, Options};
 use worker_metrics_tokio::TokioRuntime;
 
 use crate::wire::{PATIENCE, Protocol, Wire};
 
 #[test]
 fn a_receiver_sees_a_worker_stalled_while_every_worker_is_blocked() {
-    for protocol in [Protocol::Grpc, Protocol::Http] {
+    let ways = [Options::default(), Options::default().without_watchdog()]
+        .into_iter()
+        .flat_map(|options| [Protocol::Grpc, Protocol::Http].map(|protocol| (options.clone(), protocol)));
+    for (options, protocol) in ways {
         let receiver = Receiver::start().unwrap();
         let wire = Wire::start(protocol, &receiver, Temporality::Cumulative, Duration::from_millis(20));
-        let workers = Instrumentation::default();
-        workers.register(&wire.meter());
+        let workers = Instrumentation::new(options);
+        workers.register(&wire.provider);
         let runtime = Builder::new_multi_thread().worker_threads(1).name("main").build().unwrap();
         let source =
             TokioRuntime::new(runtime.handle()).with_stall_threshold(Duration::from_millis(50)).unwrap();

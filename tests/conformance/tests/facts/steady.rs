@@ -1,20 +1,26 @@
 //! What a collection allocates once nothing is new.
 
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use opentelemetry::InstrumentationScope;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
+use otlp_receiver::Receiver;
 use tokio::runtime::Builder;
-use worker_metrics::Pool;
-use worker_metrics_otel::{Instrumentation, Options, Watchdog};
+use worker_metrics::histogram::Scale;
+use worker_metrics::{Pool, WorkerConfig};
+use worker_metrics_otel::{Histograms, Instrumentation, Numbers, Options, Watchdog};
 use worker_metrics_tokio::TokioRuntime;
 
 use crate::rig::{Collected, Rig};
+use crate::wire::{PATIENCE, Protocol, otlp};
 
 /// A reader that the test keeps: it collects on the thread whose allocations are counted.
 #[derive(Clone, Debug)]
@@ -42,11 +48,11 @@ impl MetricReader for Kept {
     }
 }
 
-/// The allocations of one cycle in a steady state, on a meter that `register` has prepared.
-fn allocations(register: impl FnOnce(&Meter)) -> u64 {
+/// The allocations of one cycle in a steady state, of a provider that `register` has prepared.
+fn allocations(register: impl FnOnce(&SdkMeterProvider)) -> u64 {
     let reader = Kept(Arc::new(ManualReader::builder().build()));
     let provider = SdkMeterProvider::builder().with_reader(reader.clone()).build();
-    register(&provider.meter("worker-metrics"));
+    register(&provider);
     let mut metrics = ResourceMetrics::default();
     let mut cycle = || reader.collect(&mut metrics).unwrap();
     for _ in 0..5 {
@@ -56,7 +62,10 @@ fn allocations(register: impl FnOnce(&Meter)) -> u64 {
 }
 
 /// Instruments that observe what `like` shows, from constants and ready attributes: all that is left is the SDK's own work.
-fn register_bare(meter: &Meter, like: &Collected) {
+fn register_bare(provider: &SdkMeterProvider, like: &Collected) {
+    let scope =
+        InstrumentationScope::builder("bare").with_version("1").with_schema_url("https://bare.invalid/1");
+    let meter: Meter = provider.meter_with_scope(scope.build());
     for metric in &like.metrics {
         let sets: Vec<Vec<KeyValue>> = metric
             .points
@@ -134,15 +143,18 @@ fn with_the_bridge_and_bare(options: Options) -> (u64, u64) {
     let _render = workers.attach(pool).unwrap();
 
     let rig = Rig::cumulative();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let like = rig.collect();
     assert!(like.series() > 100);
-    (allocations(|meter| workers.register(meter)), allocations(|meter| register_bare(meter, &like)))
+    (
+        allocations(|provider| workers.register(provider)),
+        allocations(|provider| register_bare(provider, &like)),
+    )
 }
 
 #[test]
 fn a_steady_cycle_allocates_nothing_of_ours() {
-    let (with_the_bridge, bare) = with_the_bridge_and_bare(Options::default());
+    let (with_the_bridge, bare) = with_the_bridge_and_bare(Options::default().without_watchdog());
     assert!(bare > 0, "the SDK allocates for each series");
     assert_eq!(with_the_bridge, bare);
 }
@@ -152,4 +164,50 @@ fn a_steady_cycle_allocates_nothing_of_ours_beside_a_watchdog() {
     let watchdog = Watchdog::every(Duration::from_millis(1)).unwrap();
     let (with_the_bridge, bare) = with_the_bridge_and_bare(Options::default().with_watchdog(watchdog));
     assert_eq!(with_the_bridge, bare);
+}
+
+/// What an export by OTLP allocates on the thread that collects, from the source to the request, for so many workers.
+fn allocations_of_an_export(temporality: Temporality, workers: usize) -> (u64, u64) {
+    let receiver = Receiver::start().unwrap();
+    let options = Options::default().with_histograms(Histograms::Worker).with_numbers(Numbers::Otlp);
+    let instrumentation = Instrumentation::new(options.with_opt_in_metrics());
+    let otlp = otlp(&instrumentation, Protocol::Http, &receiver).with_temporality(temporality);
+    let exporter = otlp.with_timeout(PATIENCE).exporter().unwrap();
+    let config = WorkerConfig::new().with_poll_time_histogram(Scale::preset()).with_microstates();
+    let (pool, mut batches) = Pool::builder("render").workers(workers).config(config).build().unwrap();
+    let _attachment = instrumentation.attach(pool).unwrap();
+    let metrics = ResourceMetrics::default();
+    let mut least = (u64::MAX, 0);
+    for _ in 0..10 {
+        for batch in &mut batches {
+            batch.start_poll();
+            batch.end_poll();
+            batch.submit();
+        }
+        // Up to the first wait for the network thread.
+        let mut export = std::pin::pin!(exporter.export(&metrics));
+        let mut context = Context::from_waker(Waker::noop());
+        let mut first = Poll::Pending;
+        let allocated = allocation_counter::measure(|| first = export.as_mut().poll(&mut context));
+        if first.is_pending() {
+            futures_executor::block_on(export).unwrap();
+        }
+        // The buffer of a request is new where the network thread still holds the last one.
+        least = least.min((allocated.count_total, allocated.bytes_total));
+    }
+    let document = receiver.snapshot();
+    let points = document.metric("worker_pool.task.poll.duration").unwrap().points.len();
+    assert_eq!(points, workers);
+    assert!(document.metrics.iter().map(|metric| metric.points.len()).sum::<usize>() > 2 * workers);
+    least
+}
+
+/// Handing a request over to the network thread takes a task, and nothing else grows with what is exported.
+#[test]
+fn a_steady_export_allocates_the_same_few_times_however_much_it_carries() {
+    for temporality in [Temporality::Cumulative, Temporality::Delta] {
+        let [one, many] = [1, 256].map(|workers| allocations_of_an_export(temporality, workers));
+        assert_eq!(one.0, many.0, "{temporality:?}: {one:?} {many:?}");
+        assert!(many.0 <= 16, "{temporality:?}: {many:?}");
+    }
 }

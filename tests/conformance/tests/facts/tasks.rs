@@ -42,7 +42,7 @@ fn polls_delays_groups_and_timers_arrive_as_exact_histograms() {
             Compression::None,
             HOURLY,
         );
-        workers.register(&wire.meter());
+        workers.register(&wire.provider);
         let tasks = TaskMetrics::builder().group("db").group("http").build().unwrap();
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)

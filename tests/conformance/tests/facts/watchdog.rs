@@ -1,7 +1,6 @@
 //! Stalls that are counted and told while nobody collects.
 
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver as Called, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -83,7 +82,7 @@ fn wire(workers: &Instrumentation, temporality: Temporality) -> (Receiver, Wire)
     let often = Duration::from_millis(20);
     let wire =
         Wire::with_histograms(workers, Protocol::Http, &receiver, temporality, Compression::None, often);
-    workers.register(&wire.meter());
+    workers.register(&wire.provider);
     (receiver, wire)
 }
 
@@ -201,10 +200,10 @@ fn a_stall_in_a_measured_task_is_named_with_its_thread_and_its_group() {
 #[test]
 fn each_stall_is_one_and_each_runtime_has_its_own() {
     let (watchdog, called) = watchdog();
-    let replayed = Options::default().with_replayed_histograms(NonZeroU32::MAX);
+    let replayed = Options::default().with_replayed_histograms();
     let workers = Instrumentation::new(replayed.with_watchdog(watchdog));
     let rig = Rig::cumulative();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let names = ["api", "disk"];
     let runtimes = names.map(runtime);
     let (runtimes, _attachments): (Vec<_>, Vec<_>) =
@@ -240,7 +239,7 @@ fn the_first_collection_sees_a_stall_at_once() {
     let _release = block_worker(&runtime);
     next(&called);
     let rig = Rig::cumulative();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     assert_eq!(rig.collect().value("tokio.worker.count", &[("tokio.worker.state", "stalled")]), 1.0);
 }
 
@@ -312,7 +311,7 @@ fn a_callback_that_panics_is_called_again_at_the_next_stall() {
     });
     let workers = Instrumentation::new(Options::default().with_watchdog(watchdog));
     let rig = Rig::cumulative();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (pool, mut batches) = pool("render", 2);
     let _render = workers.attach(pool).unwrap();
     for (worker, batch) in batches.iter_mut().enumerate() {
@@ -320,6 +319,28 @@ fn a_callback_that_panics_is_called_again_at_the_next_stall() {
         assert_eq!(next(&called).worker, worker);
     }
     assert_eq!(rig.collect().sum(STALLS), 2.0);
+}
+
+/// What a callback does must not keep the program from its end.
+#[test]
+fn a_callback_that_never_returns_keeps_a_drop_waiting_for_about_a_second() {
+    let (call, called) = channel();
+    let watchdog = Watchdog::every(INTERVAL).unwrap().on_stall(move |_| {
+        call.send(()).unwrap();
+        loop {
+            thread::park();
+        }
+    });
+    let (pool, mut batches) = pool("render", 1);
+    let workers = Instrumentation::new(Options::default().with_watchdog(watchdog));
+    let attachment = workers.attach(pool).unwrap();
+    block(&mut batches[0]);
+    called.recv_timeout(PATIENCE).unwrap();
+    let start = Instant::now();
+    drop((attachment, workers));
+    let waited = start.elapsed();
+    assert!(waited >= Duration::from_millis(900), "it is given a moment: {waited:?}");
+    assert!(waited < Duration::from_secs(10), "{waited:?}");
 }
 
 /// A pool that panics when it is asked about a worker, and then on demand.
@@ -348,7 +369,7 @@ impl Source for Broken {
 fn a_source_that_panics_is_left_out_and_the_others_are_watched_on() {
     let (workers, called) = watched();
     let rig = Rig::cumulative();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (broken, mut batches) = pool("broken", 1);
     let panicked = Arc::default();
     let _broken = workers.attach(Broken(broken, Arc::clone(&panicked))).unwrap();
@@ -379,20 +400,20 @@ fn without_a_watchdog_the_rows_are_absent_and_the_coverage_says_why() {
         let why = |name| coverage.missing().find(|(missing, _)| missing == name).map(|(_, why)| why);
         [STALLS, DURATION].map(|name| (points(&document, name).len(), why(name)))
     };
-    let needs = Some("needs `Options::with_watchdog`");
-    assert_eq!(rows(Options::default()), [(0, needs), (0, needs)]);
-    let watched = || Options::default().with_watchdog(Watchdog::default());
-    assert_eq!(rows(watched()), [(2, None), (1, None)]);
-    assert_eq!(rows(watched().with_histograms(Histograms::Worker)), [(2, None), (2, None)]);
+    let needs = Some("needs the watchdog: leave out `Options::without_watchdog`");
+    assert_eq!(rows(Options::default().without_watchdog()), [(0, needs), (0, needs)]);
+    // There is one by default.
+    assert_eq!(rows(Options::default()), [(2, None), (1, None)]);
+    assert_eq!(rows(Options::default().with_histograms(Histograms::Worker)), [(2, None), (2, None)]);
     let off = Some("switched off: `Options::with_histograms`");
-    assert_eq!(rows(watched().with_histograms(Histograms::Off)), [(2, None), (0, off)]);
+    assert_eq!(rows(Options::default().with_histograms(Histograms::Off)), [(2, None), (0, off)]);
 }
 
 #[test]
 fn what_a_source_does_not_leave_to_a_watchdog_stays_absent() {
     let (workers, _called) = watched();
     let rig = Rig::cumulative();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let runtime = Builder::new_current_thread().build().unwrap();
     let _paused = workers.attach(TokioRuntime::new(runtime.handle()).intermittent()).unwrap();
     let (pool, _batches) = Pool::builder("render").workers(1).without(Metric::WorkerStalls).build().unwrap();
@@ -401,15 +422,16 @@ fn what_a_source_does_not_leave_to_a_watchdog_stays_absent() {
     let coverage = workers.coverage().iter().map(ToString::to_string).collect::<String>();
     assert!(
         coverage.contains(
-            "tokio.worker.stalls: needs a runtime that is not declared `TokioRuntime::intermittent`"
+            "needs a runtime that is not declared `TokioRuntime::intermittent`: tokio.worker.progress.age, \
+             tokio.worker.stalls, tokio.worker.stall.duration"
         ),
         "{coverage}"
     );
-    assert!(coverage.contains("worker_pool.worker.stalls: left out by `PoolBuilder::without`"), "{coverage}");
+    assert!(coverage.contains("left out by `PoolBuilder::without`: worker_pool.worker.stalls"), "{coverage}");
 }
 
 /// An executor that counts its stalls itself.
-struct Counting(Pool, Vec<Row>);
+struct Counting(Pool, Vec<Row>, Arc<AtomicU64>);
 
 impl Source for Counting {
     fn identity(&self) -> &Identity {
@@ -422,7 +444,7 @@ impl Source for Counting {
 
     fn collect(&self, snapshot: &mut Snapshot) {
         self.0.collect(snapshot);
-        snapshot.workers_mut()[0].stall_count = Some(7);
+        snapshot.workers_mut()[0].stall_count = Some(self.2.load(Relaxed));
         snapshot.workers_mut()[0].state = Some(WorkerState::Idle);
     }
 }
@@ -431,11 +453,13 @@ impl Source for Counting {
 fn what_a_source_counts_itself_stands() {
     let (workers, _called) = watched();
     let rig = Rig::cumulative();
-    workers.register(&rig.meter());
+    workers.register(&rig.provider);
     let (pool, _batches) = Pool::builder("render").workers(1).build().unwrap();
     let mut rows = pool.definitions().to_vec();
     let row = rows.iter_mut().find(|row| row.metric() == Metric::WorkerStalls).unwrap();
     row.coverage = worker_metrics::Coverage::Covered;
-    let _render = workers.attach(Counting(pool, rows)).unwrap();
+    let stalls = Arc::new(AtomicU64::new(100));
+    let _render = workers.attach(Counting(pool, rows, stalls.clone())).unwrap();
+    stalls.fetch_add(7, Relaxed);
     assert_eq!(rig.collect().sum(STALLS), 7.0);
 }

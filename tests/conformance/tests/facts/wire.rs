@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry_otlp::{MetricExporter, WithExportConfig};
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
 use otlp_receiver::Receiver;
 use tokio::runtime::{Builder, Runtime};
-use tonic::transport::Endpoint;
-use worker_metrics_otel::{Compression, Instrumentation, Sink};
+use worker_metrics_otel::{Compression, Instrumentation, Otlp};
 
 /// So long may a machine take for what it does at once, before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,7 +36,7 @@ impl Wire {
         Self::new(exporter, interval, transport)
     }
 
-    /// With the histograms beside it, to the same receiver.
+    /// Through an exporter of ours, which sends the histograms as well, and the numbers where they go by OTLP.
     pub(crate) fn with_histograms(
         workers: &Instrumentation,
         protocol: Protocol,
@@ -47,32 +45,18 @@ impl Wire {
         compression: Compression,
         interval: Duration,
     ) -> Self {
-        let transport = transport();
-        let sink = sink(protocol, receiver, &transport).with_compression(compression).unwrap();
-        let exporter = exporter(protocol, receiver, temporality, &transport);
-        Self::new(workers.exporter_with(exporter, sink), interval, transport)
-    }
-
-    /// What the SDK exports goes to one receiver, and the histograms to another.
-    pub(crate) fn between(workers: &Instrumentation, metrics: &Receiver, histograms: &Receiver) -> Self {
-        let transport = transport();
-        let sink = sink(Protocol::Http, histograms, &transport);
-        let exporter = exporter(Protocol::Http, metrics, Temporality::Cumulative, &transport);
-        Self::new(workers.exporter_with(exporter, sink), PATIENCE, transport)
+        let exporter = otlp(workers, protocol, receiver).with_temporality(temporality);
+        Self::new(exporter.with_compression(compression).exporter().unwrap(), interval, transport())
     }
 
     fn new(exporter: impl PushMetricExporter, interval: Duration, transport: Runtime) -> Self {
         let reader = PeriodicReader::builder(exporter).with_interval(interval).build();
         Self { provider: SdkMeterProvider::builder().with_reader(reader).build(), _transport: transport }
     }
-
-    pub(crate) fn meter(&self) -> Meter {
-        self.provider.meter("worker-metrics")
-    }
 }
 
 /// The time that a send may take, retries included.
-const TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 
 fn transport() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
@@ -103,13 +87,11 @@ fn exporter(
     .unwrap()
 }
 
-fn sink(protocol: Protocol, receiver: &Receiver, transport: &Runtime) -> Sink {
-    match protocol {
-        Protocol::Grpc => {
-            let _entered = transport.enter();
-            Sink::grpc(Endpoint::from_shared(receiver.grpc_endpoint()).unwrap().connect_lazy()).unwrap()
-        }
-        Protocol::Http => Sink::http(reqwest::blocking::Client::new(), &receiver.http_endpoint()).unwrap(),
-    }
-    .with_timeout(TIMEOUT)
+/// An export by OTLP to a receiver.
+pub(crate) fn otlp(workers: &Instrumentation, protocol: Protocol, receiver: &Receiver) -> Otlp {
+    let (endpoint, protocol) = match protocol {
+        Protocol::Grpc => (receiver.grpc_endpoint(), worker_metrics_otel::Protocol::Grpc),
+        Protocol::Http => (receiver.http_endpoint(), worker_metrics_otel::Protocol::HttpProtobuf),
+    };
+    workers.otlp().with_endpoint(endpoint).with_protocol(protocol).with_timeout(TIMEOUT)
 }

@@ -1,7 +1,6 @@
 //! What stays allocated after runtimes have come and gone: a program of its own, since it looks at the whole process.
 
 use memory_stats::memory_stats;
-use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use tokio::runtime::Builder;
 use worker_metrics_otel::Instrumentation;
@@ -21,7 +20,7 @@ fn a_thousand_runtimes_leave_no_memory_behind() {
     let provider =
         SdkMeterProvider::builder().with_reader(PeriodicReader::builder(exporter.clone()).build()).build();
     let workers = Instrumentation::default();
-    workers.register(&provider.meter("worker-metrics"));
+    workers.register(&provider);
     let come_and_go = |runtimes: usize| {
         for _ in 0..runtimes {
             let runtime =

@@ -5,11 +5,16 @@
     reason = "style.md: unwrap in tests; clippy.toml's exemption misses their helper functions"
 )]
 
+mod answer;
 mod bad_requests;
+mod between;
 mod document;
 mod fault;
+mod history;
 mod lifecycle;
+mod listen;
 mod message;
 mod peer;
 mod sdk;
 mod series;
+mod tls;

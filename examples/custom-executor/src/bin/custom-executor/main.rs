@@ -1,7 +1,7 @@
 //! The executor and the thread pool under load, their metrics pushed over OTLP to a receiver in this process.
 //!
 //! ```text
-//! load ─ Executor and JobPool ─ Instrumentation ─ OTLP exporter ─ receiver ─ check and table
+//! load ─ Executor and JobPool ─ Instrumentation ─ OTLP push ─ receiver ─ check and table
 //! ```
 
 mod check;

@@ -16,9 +16,8 @@ use crate::{check, load, occasions, table};
 pub(crate) fn run(options: &Options) -> Result<String, Failure> {
     let pools = Pools::start(options.workers())?;
 
-    // These lines are all that a program needs besides its exporter.
-    let instrumentation_options = InstrumentationOptions::default().with_opt_in_metrics();
-    let workers = Instrumentation::new(instrumentation_options.clone());
+    // These lines are all that a program needs.
+    let workers = Instrumentation::new(InstrumentationOptions::default().with_opt_in_metrics());
     let pipeline = Pipeline::start(&workers)?;
     let attachments = [
         workers
@@ -41,10 +40,10 @@ pub(crate) fn run(options: &Options) -> Result<String, Failure> {
     for source in workers.coverage() {
         let of = &source.identity;
         let name = of.name.as_deref().unwrap_or_default();
-        let table = table::render(&received, &source, &instrumentation_options);
+        let table = table::render(&received, &source);
         // Writing to a string does not fail.
         _ = writeln!(text, "{} workers of {name:?}, namespace {}\n{table}\n", of.workers, of.namespace);
-        faults.extend(check::faults(&received, &source, &instrumentation_options));
+        faults.extend(check::faults(&received, &source));
     }
     drop(attachments);
     pipeline.stop()?;

@@ -3,7 +3,7 @@
 use comfy_table::presets;
 use comfy_table::{ContentArrangement, Table};
 use otlp_receiver::{Document, Number, Point};
-use worker_metrics_otel::{Options, SourceCoverage};
+use worker_metrics_otel::SourceCoverage;
 
 use crate::check;
 
@@ -11,14 +11,14 @@ use crate::check;
 const WIDTH: u16 = 200;
 
 /// One row a metric, in the order of the catalogue.
-pub(crate) fn render(document: &Document, source: &SourceCoverage, options: &Options) -> String {
+pub(crate) fn render(document: &Document, source: &SourceCoverage) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(WIDTH)
         .set_header(["METRIC", "UNIT", "SERIES"]);
-    for (name, definition) in check::expected(source, options) {
+    for (name, definition) in check::expected(source) {
         let points = document.metric(&name).map(|metric| metric.points.as_slice()).unwrap_or_default();
         let series: Vec<_> = points.iter().map(series).collect();
         table.add_row([name, definition.unit.to_owned(), series.join("  ")]);

@@ -1,0 +1,173 @@
+//! The variables of the OTLP exporter.
+//!
+//! **Source**: the specification "OpenTelemetry Protocol Exporter", as opentelemetry-otlp 0.33 reads it.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::time::Duration;
+
+use opentelemetry::otel_warn;
+use opentelemetry_sdk::metrics::Temporality;
+
+use super::endpoint::{Given, port_of};
+use super::{Compression, Headers, OtlpError, Protocol};
+
+/// The variables that are set.
+#[derive(Default)]
+pub(in crate::otlp) struct Environment {
+    variables: HashMap<String, OsString>,
+}
+
+/// An address of the environment.
+pub(in crate::otlp) struct Address {
+    /// The variable.
+    pub(in crate::otlp) by: String,
+    pub(in crate::otlp) value: String,
+    pub(in crate::otlp) given: Given,
+}
+
+const SIGNAL: &str = "OTEL_EXPORTER_OTLP_METRICS_";
+const GENERAL: &str = "OTEL_EXPORTER_OTLP_";
+/// The variable of the SDK's periodic reader.
+const INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
+
+impl Environment {
+    pub(in crate::otlp) fn of_process() -> Self {
+        Self::new(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))))
+    }
+
+    pub(in crate::otlp) fn new(variables: impl IntoIterator<Item = (String, OsString)>) -> Self {
+        let is_relevant = |(name, _): &(String, OsString)| name.starts_with(GENERAL) || name == INTERVAL;
+        Self { variables: variables.into_iter().filter(is_relevant).collect() }
+    }
+
+    /// A variable that is set and not empty, if it is UTF-8; otherwise that is reported.
+    fn get(&self, name: &str) -> Option<&str> {
+        let value = self.variables.get(name)?;
+        match value.to_str() {
+            Some(value) => Some(value).filter(|value| !value.is_empty()),
+            None => {
+                ignored(name, "it is not UTF-8");
+                None
+            }
+        }
+    }
+
+    /// The variable of the signal and the general one, if they are set, with their names.
+    fn both(&self, setting: &str) -> impl Iterator<Item = (String, &str)> {
+        let names = [format!("{SIGNAL}{setting}"), format!("{GENERAL}{setting}")];
+        names.into_iter().filter_map(|name| self.get(&name).map(|value| (name, value)))
+    }
+
+    /// The protocol that is given.
+    pub(in crate::otlp) fn protocol(&self) -> Option<Protocol> {
+        self.both("PROTOCOL").find_map(|(name, value)| match Protocol::parse(value) {
+            Some(protocol) if protocol.is_available() => Some(protocol),
+            Some(protocol) => {
+                ignored(&name, &format!("{protocol} needs the feature `grpc-tonic` of worker-metrics-otel"));
+                None
+            }
+            None => {
+                ignored(&name, &format!("it is {value:?}: use grpc or http/protobuf"));
+                None
+            }
+        })
+    }
+
+    /// The address that is given.
+    ///
+    /// # Errors
+    ///
+    /// If it is not UTF-8: there is no telling where it should go.
+    pub(in crate::otlp) fn address(&self) -> Result<Option<Address>, OtlpError> {
+        for (prefix, given) in [(SIGNAL, Given::Metrics), (GENERAL, Given::Base)] {
+            let by = format!("{prefix}ENDPOINT");
+            let Some(value) = self.variables.get(&by).filter(|value| !value.is_empty()) else { continue };
+            let value = value.to_str().ok_or_else(|| OtlpError::bad_secret(&by, "write it in UTF-8"))?;
+            return Ok(Some(Address { value: value.to_owned(), by, given }));
+        }
+        Ok(None)
+    }
+
+    /// Whether gRPC is not to be secured where the address has no scheme.
+    pub(in crate::otlp) fn insecure(&self) -> bool {
+        let names = [format!("{SIGNAL}INSECURE"), format!("{GENERAL}INSECURE")];
+        let value = names.iter().find_map(|name| self.variables.get(name)?.to_str());
+        value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// The headers. The variable of the signal wins, even if it is empty.
+    pub(in crate::otlp) fn headers(&self) -> Headers {
+        let names = [format!("{SIGNAL}HEADERS"), format!("{GENERAL}HEADERS")];
+        let set = names.iter().find_map(|name| Some((name, self.variables.get(name)?.to_str()?)));
+        set.map_or_else(Headers::default, |(name, value)| {
+            Headers::parse(value, |problem| ignored(name, problem))
+        })
+    }
+
+    pub(in crate::otlp) fn timeout(&self) -> Option<Duration> {
+        self.both("TIMEOUT").find_map(|(name, value)| milliseconds(&name, value))
+    }
+
+    pub(in crate::otlp) fn compression(&self) -> Option<Compression> {
+        self.both("COMPRESSION").find_map(|(name, value)| {
+            let Some(compression) = Compression::parse(value) else {
+                ignored(&name, &format!("it is {value:?}: use none, gzip or zstd"));
+                return None;
+            };
+            if let Some(feature) = compression.missing_feature() {
+                ignored(&name, &format!("it needs the feature `{feature}` of worker-metrics-otel"));
+                return None;
+            }
+            Some(compression)
+        })
+    }
+
+    pub(in crate::otlp) fn temporality(&self) -> Option<Temporality> {
+        let name = format!("{SIGNAL}TEMPORALITY_PREFERENCE");
+        let value = self.get(&name)?;
+        let temporality = value.parse().ok();
+        if temporality.is_none() {
+            ignored(&name, &format!("it is {value:?}: use cumulative, delta or lowmemory"));
+        }
+        temporality
+    }
+
+    /// The interval of the SDK's periodic reader.
+    pub(in crate::otlp) fn interval(&self) -> Option<Duration> {
+        self.get(INTERVAL).and_then(|value| milliseconds(INTERVAL, value))
+    }
+
+    #[cfg(feature = "tls")]
+    /// A PEM file of `CERTIFICATE`, `CLIENT_CERTIFICATE` or `CLIENT_KEY`, and the variable that names it.
+    pub(in crate::otlp) fn pem_file(&self, setting: &str) -> Option<(String, std::path::PathBuf)> {
+        self.both(setting).next().map(|(name, value)| (name, value.into()))
+    }
+
+    /// The protocol by convention of the port of an address.
+    pub(in crate::otlp) fn protocol_of_port(address: &str) -> Option<Protocol> {
+        port_of(address).and_then(Protocol::of_port).filter(|protocol| protocol.is_available())
+    }
+}
+
+fn milliseconds(name: &str, value: &str) -> Option<Duration> {
+    match value.parse() {
+        Ok(milliseconds) if milliseconds > 0 => Some(Duration::from_millis(milliseconds)),
+        _ => {
+            ignored(name, &format!("it is {value:?}: use a number of milliseconds above 0"));
+            None
+        }
+    }
+}
+
+/// Reports a variable that is ignored, and why.
+pub(super) fn ignored(variable: &str, reason: &str) {
+    otel_warn!(
+        name: "WorkerMetrics.VariableIgnored",
+        variable = variable.to_owned(),
+        message = format!("{variable} is ignored: {reason}.")
+    );
+}
+
+#[cfg(test)]
+mod tests;

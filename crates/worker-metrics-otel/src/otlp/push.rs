@@ -1,0 +1,245 @@
+//! A push: exports from a thread of its own, without any meter provider.
+
+use std::fmt;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use opentelemetry_sdk::Resource;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::client::{Cause, ExportError, later};
+use super::pipeline::Pipeline;
+use crate::status::OtlpStatus;
+
+/// Exports the worker metrics by OTLP, from a thread of its own, until it is shut down or dropped.
+///
+/// Made by [`Otlp::start`](super::Otlp::start). It needs no meter provider, and works beside any version of `opentelemetry`.
+///
+/// Dropping it exports what is left, within the [shutdown timeout](super::Otlp::with_shutdown_timeout); so does
+/// [`shutdown`](Self::shutdown), which returns what became of that. Detach the sources before: their last values, and the ends of
+/// their series, go with that export.
+///
+/// A child of `fork` that goes on without `exec` has no such thread: every call fails there at once, and a drop does nothing.
+///
+/// # Examples
+///
+/// ```no_run
+/// use worker_metrics_otel::Instrumentation;
+///
+/// let workers = Instrumentation::default();
+/// let push = workers.otlp().start()?;
+/// // … the program …
+/// push.shutdown()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "the push ends when this is dropped"]
+pub struct Push {
+    pipeline: Arc<Pipeline>,
+    commands: mpsc::UnboundedSender<Flush>,
+    /// When the push has to end; it cuts off an export under way.
+    end: watch::Sender<Option<Flush>>,
+    shutdown_timeout: Duration,
+    is_shut_down: Mutex<bool>,
+}
+
+/// An export on request, and who waits for it.
+#[derive(Clone)]
+struct Flush {
+    deadline: Instant,
+    answer: SyncSender<Result<(), ExportError>>,
+}
+
+/// What is checked beside the exports.
+pub(crate) type Check = Box<dyn Fn() + Send + Sync>;
+
+/// How much longer than its deadline an export may take, on a machine that is busy.
+const GRACE: Duration = Duration::from_millis(100);
+
+impl Push {
+    pub(super) fn start(
+        pipeline: Pipeline,
+        resource: Resource,
+        interval: Duration,
+        shutdown_timeout: Duration,
+        check: Check,
+    ) -> Self {
+        let pipeline = Arc::new(pipeline);
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let (end, ended) = watch::channel(None);
+        // The pipeline owns the thread, and must not be dropped on it.
+        let running = Running { pipeline: Arc::downgrade(&pipeline), resource, interval, check };
+        pipeline.network.runtime().spawn(running.run(receiver, ended));
+        Self { pipeline, commands, end, shutdown_timeout, is_shut_down: Mutex::new(false) }
+    }
+
+    /// What has become of the exports, after the shutdown too; [`Instrumentation::status`](crate::Instrumentation::status) shows
+    /// those that go on.
+    pub fn status(&self) -> OtlpStatus {
+        self.pipeline.report.status(std::time::Instant::now())
+    }
+
+    /// Exports now, within the timeout of an export.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError`] if the export failed: what it carried goes with the next one.
+    pub fn force_flush(&self) -> Result<(), ExportError> {
+        self.force_flush_with_timeout(self.pipeline.timeout)
+    }
+
+    /// Exports now, within `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError`] if the export failed, or has not ended in time.
+    pub fn force_flush_with_timeout(&self, timeout: Duration) -> Result<(), ExportError> {
+        let (flush, answer) = self.flush(timeout);
+        if self.commands.send(flush).is_err() {
+            return Err(self.pipeline.error(Cause::Stopped));
+        }
+        self.wait(&answer, timeout)
+    }
+
+    /// Exports what is left, within the [shutdown timeout](super::Otlp::with_shutdown_timeout), and ends.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError`] if that export failed: what it carried is lost.
+    pub fn shutdown(&self) -> Result<(), ExportError> {
+        self.shutdown_with_timeout(self.shutdown_timeout)
+    }
+
+    /// Exports what is left, within `timeout`, and ends. An export that is under way is cut off.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError`] if that export failed: what it carried is lost. Also if the push is shut down already.
+    pub fn shutdown_with_timeout(&self, timeout: Duration) -> Result<(), ExportError> {
+        let was_shut_down =
+            std::mem::replace(&mut *self.is_shut_down.lock().unwrap_or_else(PoisonError::into_inner), true);
+        if was_shut_down {
+            return Err(self.pipeline.error(Cause::Stopped));
+        }
+        let (flush, answer) = self.flush(timeout);
+        self.end.send_replace(Some(flush));
+        let result = self.wait(&answer, timeout);
+        self.pipeline.close();
+        result
+    }
+
+    fn flush(&self, timeout: Duration) -> (Flush, std::sync::mpsc::Receiver<Result<(), ExportError>>) {
+        let (answer, receiver) = sync_channel(1);
+        (Flush { deadline: later(timeout), answer }, receiver)
+    }
+
+    fn wait(
+        &self,
+        answer: &std::sync::mpsc::Receiver<Result<(), ExportError>>,
+        timeout: Duration,
+    ) -> Result<(), ExportError> {
+        // A child of `fork` has no thread that would answer.
+        if !self.pipeline.network.is_here() {
+            return Err(self.pipeline.error(Cause::Stopped));
+        }
+        let late = |_| Err(self.pipeline.error(Cause::Timeout(timeout)));
+        answer.recv_timeout(timeout.saturating_add(GRACE)).unwrap_or_else(late)
+    }
+}
+
+impl Drop for Push {
+    fn drop(&mut self) {
+        // There is nobody to return an error to; it was logged.
+        let _ = self.shutdown();
+    }
+}
+
+impl fmt::Debug for Push {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Push").field("pipeline", &self.pipeline).finish_non_exhaustive()
+    }
+}
+
+/// What runs on the thread.
+struct Running {
+    pipeline: std::sync::Weak<Pipeline>,
+    resource: Resource,
+    interval: Duration,
+    check: Check,
+}
+
+impl Running {
+    async fn run(
+        self,
+        mut commands: mpsc::UnboundedReceiver<Flush>,
+        mut ended: watch::Receiver<Option<Flush>>,
+    ) {
+        let mut due = later(self.interval);
+        loop {
+            let next = self.next(due, &mut commands, &mut ended).await;
+            match next {
+                Next::End => break,
+                Next::Export(flush) => {
+                    if flush.is_none() {
+                        // One that was missed is not made up for.
+                        due = due
+                            .checked_add(self.interval)
+                            .unwrap_or_else(|| later(self.interval))
+                            .max(Instant::now());
+                        (self.check)();
+                    }
+                    let deadline = flush.as_ref().map(|flush| flush.deadline);
+                    let exporting = std::pin::pin!(self.export(deadline));
+                    let ending = std::pin::pin!(ended.changed());
+                    match select(exporting, ending).await {
+                        Either::Left((result, _)) => {
+                            if let Some(flush) = flush {
+                                let _ = flush.answer.try_send(result);
+                            }
+                        }
+                        Either::Right(_) => break,
+                    }
+                }
+            }
+        }
+        let last = ended.borrow().clone();
+        if let Some(Flush { deadline, answer }) = last {
+            let _ = answer.try_send(self.export(Some(deadline)).await);
+        }
+    }
+
+    /// Waits for the next export, or the end.
+    async fn next(
+        &self,
+        due: Instant,
+        commands: &mut mpsc::UnboundedReceiver<Flush>,
+        ended: &mut watch::Receiver<Option<Flush>>,
+    ) -> Next {
+        let is_due = std::pin::pin!(tokio::time::sleep_until(due));
+        let is_asked_for = std::pin::pin!(commands.recv());
+        let is_over = std::pin::pin!(ended.changed());
+        match select(select(is_due, is_asked_for), is_over).await {
+            Either::Left((Either::Left(_), _)) => Next::Export(None),
+            Either::Left((Either::Right((Some(flush), _)), _)) => Next::Export(Some(flush)),
+            Either::Left((Either::Right((None, _)), _)) | Either::Right(_) => Next::End,
+        }
+    }
+
+    /// One export, until the deadline, and no longer than the timeout of an export.
+    async fn export(&self, deadline: Option<Instant>) -> Result<(), ExportError> {
+        let sending = {
+            let Some(pipeline) = self.pipeline.upgrade() else { return Ok(()) };
+            let longest = later(pipeline.timeout);
+            let deadline = deadline.map_or(longest, |deadline| deadline.min(longest));
+            pipeline.send(None, pipeline.collect(&self.resource), deadline)
+        };
+        sending.await
+    }
+}
+
+enum Next {
+    Export(Option<Flush>),
+    End,
+}
