@@ -1,4 +1,5 @@
 //! What users meet, each as a test against a real receiver.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod blocked;
 mod causes;
