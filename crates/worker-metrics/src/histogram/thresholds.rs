@@ -47,9 +47,10 @@ impl Thresholds {
 
     #[inline]
     pub(super) fn bucket_of(&self, value_ns: u64) -> usize {
-        let last_part = self.below.len() - 2;
+        // Behind the parts of the thresholds every value is above them all.
+        let behind = self.below.len() - 1;
         let part = self.octaves.index_of(value_ns).saturating_sub(self.offset);
-        let part = usize::try_from(part).map_or(last_part, |part| part.min(last_part));
+        let part = usize::try_from(part).map_or(behind, |part| part.min(behind));
         let below = |part| self.below.get(part).map_or(0, |&below| usize::from(below));
         let from = below(part);
         if self.crowded {

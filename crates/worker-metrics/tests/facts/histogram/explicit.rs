@@ -15,6 +15,9 @@ fn compared_in_seconds(bounds_s: &[f64], value_ns: u64) -> usize {
 )]
 fn check(bounds_s: &[f64]) {
     let scale = Scale::explicit(bounds_s).expect("bounds ascend");
+    for value_ns in (0..64).map(|bit| 1 << bit) {
+        assert_eq!(scale.bucket_of(value_ns), compared_in_seconds(bounds_s, value_ns), "{value_ns} ns");
+    }
     for &bound_s in bounds_s {
         let near = (bound_s * 1e9) as u64;
         // Above 2^53 ns many integers are one `f64`: look further there.
@@ -38,6 +41,8 @@ fn bounds_decide_as_the_comparison_in_seconds_does() {
     check(&BOUNDS_S);
     check(&[0.0]);
     check(&[1e-10, 2e-10, 1e-9, 1.5e-9, 2e-9]);
+    // Two in one part of a doubling, of which the second is its last value.
+    check(&[657e-9, 767e-9]);
     check(&[0.1, 0.2, 0.1 + 0.2, 0.7, 1.1, 3.3]);
     check(&[
         1e6,
