@@ -210,6 +210,23 @@ fn a_detached_source_delivers_its_last_values_and_its_ends_in_one_request_until_
 }
 
 #[test]
+fn what_a_source_counts_while_requests_travel_goes_with_its_end() {
+    for (temporality, expected) in [(Temporality::Cumulative, [6, 9]), (Temporality::Delta, [1, 2])] {
+        let mut rig = polls(temporality);
+        let travelling = rig.export([5, 7]);
+        rig.set([6, 9]);
+        let attached = rig.attached.clone();
+        rig.rig.detach(&attached, 12);
+        rig.rig.conclude(&travelling, Some(true));
+        let requests = rig.export_as_it_is();
+        let last: Vec<_> = points(&requests).into_iter().filter(|point| !is_end(point)).collect();
+        assert_eq!(counts(&last), expected);
+        rig.rig.conclude(&requests, Some(true));
+        assert!(rig.rig.ledger.is_empty());
+    }
+}
+
+#[test]
 fn a_source_that_was_never_delivered_is_forgotten_at_once() {
     let mut rig = polls(Temporality::Delta);
     assert_eq!(rig.delivered([0, 0]), []);

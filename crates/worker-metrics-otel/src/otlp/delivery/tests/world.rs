@@ -49,6 +49,7 @@ pub(super) enum Event {
     Rebuild,
     /// The wall clock is set, by so many seconds.
     Clock(i64),
+    /// Each request meets its fate; a source may count, and be detached, while they travel.
     Export {
         fates: Vec<Fate>,
         meanwhile: Option<usize>,
@@ -272,8 +273,8 @@ impl World {
             }
         }
         if let Some(slot) = meanwhile {
-            self.now_s += 1;
-            self.detach(slot);
+            self.happen(&Event::Count { slot, worker: 1, bucket: 2, count: 7 });
+            self.happen(&Event::Detach(slot));
         }
         for (index, request) in export.requests().iter().enumerate() {
             match fates[index % fates.len()] {
