@@ -66,7 +66,8 @@ fn a_receiver_that_restarts_costs_no_count() {
         program.poll();
         let start = Instant::now();
         let error = push.force_flush().unwrap_err();
-        assert!(matches!(error.cause, Cause::Unreachable(_)), "{protocol}: {error:?}");
+        // It depends on the machine whether the old connection is known to be closed.
+        assert!(matches!(error.cause, Cause::Unreachable(_) | Cause::Broken(_)), "{protocol}: {error:?}");
         assert!(start.elapsed() < Duration::from_secs(5), "{protocol}");
         relay.resume();
         push.force_flush().unwrap();
