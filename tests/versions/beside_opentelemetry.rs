@@ -1,6 +1,8 @@
-//! A service whose meter provider is of an older OpenTelemetry, with the push of worker metrics beside it.
+//! A service whose meter provider is of an older OpenTelemetry, with the push of worker metrics
+//! beside it.
 //!
-//! Built with one version after another. Everything goes to a receiver in this process; it fails unless everything arrived.
+//! Built with one version after another. Everything goes to a receiver in this process; it fails
+//! unless everything arrived.
 
 use std::error::Error;
 use std::time::Duration;
