@@ -6,8 +6,9 @@ use worker_metrics::Identity;
 
 /// Keeps a source attached; dropping it detaches the source.
 ///
-/// The source itself, and with it what it holds of its runtime, is let go of, at the latest with the collection that is under way.
-/// Its last values are exported with the next collection of each meter, and with the next export by OTLP, where its series end.
+/// The source itself, and with it what it holds of its runtime, is let go of, at the latest with
+/// the collection that is under way. Its last values are exported with the next collection of each
+/// meter, and with the next export by OTLP, where its series end.
 #[must_use = "the source is detached when this is dropped"]
 pub struct Attachment {
     identity: Identity,

@@ -5,8 +5,8 @@ use crate::ways::Ways;
 
 /// The number of series that the attached sources produce.
 ///
-/// It is an upper bound: a value that is not known at a collection has no point there. Histograms are among them if there is an export
-/// by OTLP, or they are replayed; each counts as one.
+/// It is an upper bound: a value that is not known at a collection has no point there. Histograms
+/// are among them if there is an export by OTLP, or they are replayed; each counts as one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExpectedSeries {
     metrics: Vec<MetricSeries>,
@@ -23,8 +23,9 @@ pub struct MetricSeries {
 }
 
 impl ExpectedSeries {
-    /// Series in one instrument above which the OpenTelemetry SDK, as it comes, puts what is new into one overflow series and
-    /// loses what it was: `DEFAULT_CARDINALITY_LIMIT` of opentelemetry_sdk 0.33.
+    /// Series in one instrument above which the OpenTelemetry SDK, as it comes, puts what is new
+    /// into one overflow series and loses what it was: `DEFAULT_CARDINALITY_LIMIT` of
+    /// opentelemetry_sdk 0.33.
     pub const SDK_CARDINALITY_LIMIT: usize = 2000;
 
     pub(crate) fn of<'a>(attached: impl IntoIterator<Item = &'a Attached>, ways: Ways) -> Self {

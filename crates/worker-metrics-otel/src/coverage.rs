@@ -11,7 +11,8 @@ use crate::ways::Ways;
 
 /// The metrics that apply to one attached source, and why some of them are not exported.
 ///
-/// What this kind of source can never have is left out. Its `Display` names the source, and groups what is missing by reason.
+/// What this kind of source can never have is left out. Its `Display` names the source, and groups
+/// what is missing by reason.
 ///
 /// # Examples
 ///

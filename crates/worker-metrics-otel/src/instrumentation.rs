@@ -1,4 +1,5 @@
-//! The instrumentation: the meeting point of sources and ways out, which come and go in any order and from any thread.
+//! The instrumentation: the meeting point of sources and ways out, which come and go in any order
+//! and from any thread.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -27,29 +28,34 @@ use crate::ways::Ways;
 
 /// Connects sources of worker metrics with the ways out of the process.
 ///
-/// [`attach`](Self::attach) adds a source; [`register`](Self::register) and [`otlp`](Self::otlp) add a way out: as many of each as
-/// you like, in any order, at any time, from any thread, but not from within a metric callback. Every attached source is exported
-/// on every way. Clones are the same instrumentation; it lives for as long as a clone or an [`Attachment`] does.
+/// [`attach`](Self::attach) adds a source; [`register`](Self::register) and [`otlp`](Self::otlp)
+/// add a way out: as many of each as you like, in any order, at any time, from any thread, but not
+/// from within a metric callback. Every attached source is exported on every way. Clones are the
+/// same instrumentation; it lives for as long as a clone or an [`Attachment`] does.
 ///
 /// # Ways out
 ///
-/// * **By OTLP**, [`otlp`](Self::otlp): the exact histograms, and the numbers unless a meter is registered. Either as a
-///   [push](crate::Otlp::start) from a thread of its own, or as an [exporter](crate::Otlp::exporter) of the program's meter provider.
-/// * **By a meter**, [`register`](Self::register): observable counters, up-down counters and gauges of the program's own meter
-///   provider, to whatever exporter it has.
+/// * **By OTLP**, [`otlp`](Self::otlp): the exact histograms, and the numbers unless a meter is
+///   registered. Either as a [push](crate::Otlp::start) from a thread of its own, or as an
+///   [exporter](crate::Otlp::exporter) of the program's meter provider.
+/// * **By a meter**, [`register`](Self::register): observable counters, up-down counters and gauges
+///   of the program's own meter provider, to whatever exporter it has.
 ///
-/// Everything that only grows counts from the attachment on, on all ways (test `counts_begin_with_the_attachment_on_every_way`).
+/// Everything that only grows counts from the attachment on, on all ways (test
+/// `counts_begin_with_the_attachment_on_every_way`).
 ///
 /// # How it collects
 ///
-/// The first callback of a collection cycle takes one snapshot of every source, on the reader's thread; the others read it. In a
-/// steady state that allocates nothing of ours (test `a_steady_cycle_allocates_nothing_of_ours`). The observed workers are not
-/// involved. A source that panics is left out from then on and reported once.
+/// The first callback of a collection cycle takes one snapshot of every source, on the reader's
+/// thread; the others read it. In a steady state that allocates nothing of ours (test
+/// `a_steady_cycle_allocates_nothing_of_ours`). The observed workers are not involved. A source
+/// that panics is left out from then on and reported once.
 ///
 /// # Several readers
 ///
-/// With several readers on one provider the SDK of 0.33 lets the callbacks of one reader's cycle write into the aggregations of
-/// all. A reader whose cycle comes next after a source was detached may therefore show that source one more time.
+/// With several readers on one provider the SDK of 0.33 lets the callbacks of one reader's cycle
+/// write into the aggregations of all. A reader whose cycle comes next after a source was detached
+/// may therefore show that source one more time.
 ///
 /// # Examples
 ///
@@ -73,12 +79,13 @@ pub struct Instrumentation {
 
 /// What the clones, the attachments and the callbacks share.
 ///
-/// The lock of the meters may be held while the SDK takes those of its pipelines; during a collection the SDK holds them and calls
-/// back, and a callback takes none of these.
+/// The lock of the meters may be held while the SDK takes those of its pipelines; during a
+/// collection the SDK holds them and calls back, and a callback takes none of these.
 struct Shared {
     options: Options,
     meters: Mutex<Vec<RegisteredMeter>>,
-    /// What there is to know of each meter without its lock, for whoever cannot wait for that: a metric callback.
+    /// What there is to know of each meter without its lock, for whoever cannot wait for that: a
+    /// metric callback.
     known_meters: Mutex<Vec<KnownMeter>>,
     /// Changes that whoever holds the lock of the meters carries out: nobody waits for it.
     pending: Mutex<VecDeque<Change>>,
@@ -136,8 +143,9 @@ impl Shared {
         }
     }
 
-    /// Whether every meter has the instruments of a source. Then there is nothing to do, and whoever attaches it within a metric
-    /// callback is kept from making instruments for others, which would hang.
+    /// Whether every meter has the instruments of a source. Then there is nothing to do, and
+    /// whoever attaches it within a metric callback is kept from making instruments for others,
+    /// which would hang.
     fn has_instruments_for(&self, attached: &Attached) -> bool {
         let with_numbers = self.numbers.is_meter();
         lock(&self.known_meters).iter().all(|meter| meter.covers(attached, with_numbers))
@@ -161,7 +169,8 @@ impl Shared {
                 }
                 meters.push(registered);
                 publish(meters);
-                // Whoever was attached until now may have found that the meters before have all that it needs.
+                // Whoever was attached until now may have found that the meters before have all
+                // that it needs.
                 for attached in self.registry.attached() {
                     meters.iter_mut().for_each(|meter| meter.cover(&attached, with_numbers));
                 }
@@ -170,7 +179,8 @@ impl Shared {
         }
     }
 
-    /// The last values are taken when nothing collects the source any more, and handed to every way out.
+    /// The last values are taken when nothing collects the source any more, and handed to every way
+    /// out.
     fn detach(&self, attached: &Arc<Attached>) {
         let Some(last) = self.registry.remove(attached) else {
             #[cfg(feature = "otlp")]
@@ -238,20 +248,24 @@ impl Default for Instrumentation {
 }
 
 impl Instrumentation {
-    /// An instrumentation with options; `Instrumentation::default()` is one with the default options.
+    /// An instrumentation with options; `Instrumentation::default()` is one with the default
+    /// options.
     #[must_use]
     pub fn new(options: Options) -> Self {
         Self { shared: Arc::new(Shared::new(options)) }
     }
 
-    /// Exports the numbers of every source, those attached later included, through observable instruments of a meter of `provider`.
+    /// Exports the numbers of every source, those attached later included, through observable
+    /// instruments of a meter of `provider`.
     ///
-    /// The instrumentation scope is this crate's, with its version and schema URL. The instruments stay for the life of the provider
-    /// (the Rust SDK cannot unregister them); without sources they observe nothing. A provider that takes the place of an earlier one
-    /// goes on where that one has observed last.
+    /// The instrumentation scope is this crate's, with its version and schema URL. The instruments
+    /// stay for the life of the provider (the Rust SDK cannot unregister them); without sources
+    /// they observe nothing. A provider that takes the place of an earlier one goes on where that
+    /// one has observed last.
     ///
-    /// `&*opentelemetry::global::meter_provider()` is such a provider if the global one is set *before*; otherwise its meters never
-    /// call back, which is logged. Not to be called from within a metric callback, in which the SDK can make no instrument.
+    /// `&*opentelemetry::global::meter_provider()` is such a provider if the global one is set
+    /// *before*; otherwise its meters never call back, which is logged. Not to be called from
+    /// within a metric callback, in which the SDK can make no instrument.
     pub fn register(&self, provider: &(impl MeterProvider + ?Sized)) {
         let meter = provider.meter_with_scope(scope());
         if !self.shared.numbers.for_meter() && self.shared.options.numbers == crate::Numbers::Auto {
@@ -271,18 +285,21 @@ impl Instrumentation {
         self.shared.follow(Change::Registered(meter));
     }
 
-    /// Exports `source` on every way, those added later included, until the [`Attachment`] is dropped.
+    /// Exports `source` on every way, those added later included, until the [`Attachment`] is
+    /// dropped.
     ///
-    /// The values that it has now are the base of everything that only grows. The attributes are settled now: the name that the source
-    /// has, and its id as well if another source of the same instrumentation has, or had, the same name (or both have none).
+    /// The values that it has now are the base of everything that only grows. The attributes are
+    /// settled now: the name that the source has, and its id as well if another source of the same
+    /// instrumentation has, or had, the same name (or both have none).
     ///
-    /// Not to be called from within a metric callback where the source brings metrics that no source before it had: the SDK can make
-    /// no instrument then.
+    /// Not to be called from within a metric callback where the source brings metrics that no
+    /// source before it had: the SDK can make no instrument then.
     ///
     /// # Errors
     ///
-    /// [`AttachError`] if the same runtime or pool is attached already, its name is too long, its histograms do not have the bounds
-    /// that are set, or the watchdog cannot be started. Nothing has changed then.
+    /// [`AttachError`] if the same runtime or pool is attached already, its name is too long, its
+    /// histograms do not have the bounds that are set, or the watchdog cannot be started. Nothing
+    /// has changed then.
     pub fn attach(&self, source: impl Source + 'static) -> Result<Attachment, AttachError> {
         check_name(&source)?;
         self.check_bounds(&source)?;
@@ -305,7 +322,8 @@ impl Instrumentation {
         Ok(Attachment::new(identity, move || shared.detach(&attached)))
     }
 
-    /// Begins an export by OTLP: of everything, or of the exact histograms alone if the numbers go through a meter.
+    /// Begins an export by OTLP: of everything, or of the exact histograms alone if the numbers go
+    /// through a meter.
     ///
     /// It goes where the environment says; [`Otlp`] has the settings.
     #[cfg(feature = "otlp")]
@@ -384,7 +402,8 @@ impl Instrumentation {
     }
 
     fn report_cardinality(&self) {
-        // Counted metric by metric only where there may be too many, and once: sources come and go by the thousand.
+        // Counted metric by metric only where there may be too many, and once: sources come and go
+        // by the thousand.
         let attached = self.shared.registry.attached();
         let at_most: usize = attached.iter().map(|attached| attached.most_series()).sum();
         let limit = ExpectedSeries::SDK_CARDINALITY_LIMIT;

@@ -1,6 +1,7 @@
 //! Warnings of what a user would otherwise miss, one each.
 //!
-//! Run about once a second by the watchdog, and at each export by a push. Pure: it is given the status and the time.
+//! Run about once a second by the watchdog, and at each export by a push. Pure: it is given the
+//! status and the time.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +50,8 @@ impl SelfCheck {
         }
     }
 
-    /// What is wrong and was not reported before. What is well again is reported anew the next time.
+    /// What is wrong and was not reported before. What is well again is reported anew the next
+    /// time.
     fn new_warnings(&mut self, status: &Status, now: Instant) -> Vec<Warning> {
         let found = self.find(status, now);
         let new = found.iter().copied().filter(|warning| !self.warned.contains(warning)).collect();

@@ -33,8 +33,8 @@ pub trait RuntimeBuilderExt {
     /// ```
     fn enable_worker_histograms(&mut self) -> &mut Self;
 
-    /// Installs the hooks of `tasks`, in place of the hooks on threads that the builder has: give yours to
-    /// [`TaskMetrics::hooks`] instead, which keeps both.
+    /// Installs the hooks of `tasks`, in place of the hooks on threads that the builder has: give
+    /// yours to [`TaskMetrics::hooks`] instead, which keeps both.
     ///
     /// **Cost**: a clock reading each time a worker parks or unparks.
     fn measure_tasks(&mut self, tasks: &TaskMetrics) -> &mut Self;

@@ -1,6 +1,7 @@
 //! How late a timer on the runtime is.
 //!
-//! A task on the observed runtime, the only thing here that runs there, and only on request. It ends when it is dropped.
+//! A task on the observed runtime, the only thing here that runs there, and only on request. It
+//! ends when it is dropped.
 
 use std::error::Error;
 use std::fmt;

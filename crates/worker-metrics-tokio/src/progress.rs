@@ -1,8 +1,9 @@
 //! Whether a worker gets on, told from two looks at what it published.
 //!
-//! Tokio publishes a worker's numbers when it parks, when it unparks and every `event_interval` polls. While one poll blocks,
-//! they stand still and the worker looks idle. Called at each collection; it must never report more than Tokio will in the end.
-//! Instrumented tasks tell more: which poll is in progress, and since when.
+//! Tokio publishes a worker's numbers when it parks, when it unparks and every `event_interval`
+//! polls. While one poll blocks, they stand still and the worker looks idle. Called at each
+//! collection; it must never report more than Tokio will in the end. Instrumented tasks tell more:
+//! which poll is in progress, and since when.
 
 use std::time::{Duration, Instant};
 
@@ -45,14 +46,15 @@ impl Progress {
         }
     }
 
-    /// Takes the next look, which was made between `before` and `after`, with what instrumented tasks tell of the worker.
+    /// Takes the next look, which was made between `before` and `after`, with what instrumented
+    /// tasks tell of the worker.
     ///
-    /// What has changed is dated after the look and aged before it, so that the age is never above the time for which the worker
-    /// really published nothing.
+    /// What has changed is dated after the look and aged before it, so that the age is never above
+    /// the time for which the worker really published nothing.
     ///
-    /// The worker may have published a moment before it goes on to its tasks. If the system deschedules it just there, and a
-    /// look falls into that gap, the live busy time runs ahead by the rest of the gap; it then stands still until Tokio's own
-    /// has caught up.
+    /// The worker may have published a moment before it goes on to its tasks. If the system
+    /// deschedules it just there, and a look falls into that gap, the live busy time runs ahead by
+    /// the rest of the gap; it then stands still until Tokio's own has caught up.
     pub(crate) fn observe(
         &mut self,
         look: Look,
@@ -86,8 +88,9 @@ impl Progress {
 
     /// For how long the instrumented poll in progress has lasted.
     ///
-    /// **Absent when** it is not sure that the poll holds up the worker: it began before the worker published last, so that
-    /// `block_in_place` has handed the worker to another thread; or it may have, and no hooks would tell.
+    /// **Absent when** it is not sure that the poll holds up the worker: it began before the worker
+    /// published last, so that `block_in_place` has handed the worker to another thread; or it may
+    /// have, and no hooks would tell.
     fn poll_age(&self, activity: Activity, published: bool, before: Instant) -> Option<Duration> {
         let age = activity.poll_age.filter(|_| activity.is_hooked || !published)?;
         let began_at = before.checked_sub(age)?;

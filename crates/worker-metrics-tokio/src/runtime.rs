@@ -1,6 +1,7 @@
 //! A Tokio runtime as a source.
 //!
-//! Made by the program, collected by an exporter's thread. It spawns nothing on the runtime and never enters it.
+//! Made by the program, collected by an exporter's thread. It spawns nothing on the runtime and
+//! never enters it.
 
 use std::error::Error;
 use std::fmt;
@@ -99,7 +100,8 @@ impl TokioRuntime {
 
     /// The runtime of a handle.
     ///
-    /// It takes the name that the runtime's builder gave it, if any. The first look at the workers is taken now.
+    /// It takes the name that the runtime's builder gave it, if any. The first look at the workers
+    /// is taken now.
     #[must_use]
     pub fn new(handle: &Handle) -> Self {
         Self::driven(handle, Driving::BlockOnToCome)
@@ -153,7 +155,8 @@ impl TokioRuntime {
         self
     }
 
-    /// Sets the age from which a worker that publishes nothing counts as stalled; 1 s if it is not called.
+    /// Sets the age from which a worker that publishes nothing counts as stalled; 1 s if it is not
+    /// called.
     ///
     /// # Errors
     ///
@@ -166,12 +169,15 @@ impl TokioRuntime {
         Ok(self)
     }
 
-    /// Says that several calls of `block_on` drive this current-thread runtime, with pauses between them.
+    /// Says that several calls of `block_on` drive this current-thread runtime, with pauses between
+    /// them.
     ///
-    /// Between two of them nobody runs the worker, and what Tokio publishes looks just as it does during a poll that blocks. So
-    /// for such a runtime nothing is concluded from it: no worker is ever stalled, there is no `tokio.worker.progress.age` and no
-    /// count of stalls, and busy time grows when Tokio publishes it. Without this call one `block_on` is taken to drive the runtime to its end, as
-    /// in `#[tokio::main(flavor = "current_thread")]`. Means nothing for a multi-thread runtime.
+    /// Between two of them nobody runs the worker, and what Tokio publishes looks just as it does
+    /// during a poll that blocks. So for such a runtime nothing is concluded from it: no worker is
+    /// ever stalled, there is no `tokio.worker.progress.age` and no count of stalls, and busy time
+    /// grows when Tokio publishes it. Without this call one `block_on` is taken to drive the
+    /// runtime to its end, as in `#[tokio::main(flavor = "current_thread")]`. Means nothing for a
+    /// multi-thread runtime.
     #[must_use]
     pub fn intermittent(mut self) -> Self {
         if !self.multi_thread {
@@ -212,8 +218,8 @@ impl TokioRuntime {
     /// under a virtual timeout sees the time pass in small steps instead of one, and may end
     /// otherwise than without a canary.
     ///
-    /// **Cost**: one timer, one poll and two clock readings each interval, and a worker that wakes for it. Measured in
-    /// `docs/benchmarks.md`.
+    /// **Cost**: one timer, one poll and two clock readings each interval, and a worker that wakes
+    /// for it. Measured in `docs/benchmarks.md`.
     ///
     /// # Errors
     ///

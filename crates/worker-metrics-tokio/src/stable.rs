@@ -1,6 +1,7 @@
 //! What Tokio publishes of a worker without `--cfg tokio_unstable`.
 //!
-//! Called at each collection. It must not be called with the index of a worker that does not exist: Tokio panics.
+//! Called at each collection. It must not be called with the index of a worker that does not exist:
+//! Tokio panics.
 
 use std::time::Duration;
 
@@ -33,12 +34,14 @@ impl Look {
         None
     }
 
-    /// Tokio publishes the count before the worker parks and after it unparks: odd while it is parked.
+    /// Tokio publishes the count before the worker parks and after it unparks: odd while it is
+    /// parked.
     pub(crate) fn is_parked(&self) -> bool {
         !self.park_unpark_count.is_multiple_of(2)
     }
 
-    /// Parks and unparks alternate, beginning with a park: one word tells, where the difference of two could go backwards.
+    /// Parks and unparks alternate, beginning with a park: one word tells, where the difference of
+    /// two could go backwards.
     pub(crate) fn unpark_count(&self) -> u64 {
         self.park_unpark_count / 2
     }

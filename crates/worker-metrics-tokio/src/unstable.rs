@@ -1,7 +1,7 @@
 //! What Tokio tells with `--cfg tokio_unstable` alone: the only file that knows the cfg.
 //!
-//! Called at each collection. Where the cfg, a feature or the target lacks, each function leaves its values as they are, and
-//! the constants say so.
+//! Called at each collection. Where the cfg, a feature or the target lacks, each function leaves
+//! its values as they are, and the constants say so.
 
 use tokio::runtime::{Builder, RuntimeMetrics};
 use worker_metrics::Snapshot;
@@ -52,7 +52,8 @@ mod filling {
         }
     }
 
-    /// A scale of the same buckets. `None` cannot happen with what Tokio builds, and means that the histogram is left out.
+    /// A scale of the same buckets. `None` cannot happen with what Tokio builds, and means that the
+    /// histogram is left out.
     fn scale(ranges: impl Iterator<Item = Range<Duration>>) -> Option<Scale> {
         let ends_ns = ranges.map(|range| u64::try_from(range.end.as_nanos()).unwrap_or(u64::MAX));
         Scale::from_bucket_ends_ns(&ends_ns.collect::<Vec<_>>()).ok()
@@ -134,7 +135,8 @@ mod filling {
         }
         #[cfg(all(target_has_atomic = "64", feature = "net"))]
         {
-            // The deregistered ones first: a descriptor that comes and goes between the two must not make a negative number.
+            // The deregistered ones first: a descriptor that comes and goes between the two must
+            // not make a negative number.
             into.io_driver_fd_deregistered_count = Some(metrics.io_driver_fd_deregistered_count());
             into.io_driver_fd_registered_count = Some(metrics.io_driver_fd_registered_count());
             into.io_driver_ready_count = Some(metrics.io_driver_ready_count());

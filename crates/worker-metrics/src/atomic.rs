@@ -1,4 +1,5 @@
-//! The atomics that every counter is made of, on targets with and without native 64-bit ones, and in the model checks.
+//! The atomics that every counter is made of, on targets with and without native 64-bit ones, and
+//! in the model checks.
 //!
 //! Used by the blocks of this crate. Nothing here may lock where the target has 64-bit atomics.
 

@@ -1,7 +1,7 @@
 //! The writer's side of a worker: plain integers on the worker's own thread.
 //!
-//! An executor calls it for each event and submits now and then. No method may lock, allocate, fail or panic; only the
-//! methods that say so read the clock.
+//! An executor calls it for each event and submits now and then. No method may lock, allocate, fail
+//! or panic; only the methods that say so read the clock.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
@@ -16,8 +16,8 @@ use crate::worker::{STOPPED, WorkerMetrics};
 
 /// The right to write one worker's metrics, and its totals not yet published.
 ///
-/// The worker's thread owns it. It moves with the worker when the worker changes threads. Making it consumes the
-/// [`WorkerMetrics`], so that a second writer does not compile:
+/// The worker's thread owns it. It moves with the worker when the worker changes threads. Making it
+/// consumes the [`WorkerMetrics`], so that a second writer does not compile:
 ///
 /// ```compile_fail
 /// use worker_metrics::{Batch, WorkerMetrics};
@@ -40,10 +40,11 @@ use crate::worker::{STOPPED, WorkerMetrics};
 /// | its own queue was full | [`overflowed`](Self::overflowed) |
 /// | it looks for work elsewhere, or drives I/O and timers | [`enter`](Self::enter), where it keeps microstates |
 ///
-/// The methods with a time read the clock of the block; each has a twin that ends in `_at` for an executor that has the time
-/// already, on the same [`clock`](Self::clock).
+/// The methods with a time read the clock of the block; each has a twin that ends in `_at` for an
+/// executor that has the time already, on the same [`clock`](Self::clock).
 ///
-/// Dropping the batch submits what is left and marks the worker as gone: it looks neither busy nor stalled from then on.
+/// Dropping the batch submits what is left and marks the worker as gone: it looks neither busy nor
+/// stalled from then on.
 ///
 /// # Examples
 ///
@@ -59,8 +60,8 @@ use crate::worker::{STOPPED, WorkerMetrics};
 /// assert_eq!((batch.metrics().poll_count(), batch.metrics().park_count()), (1, 1));
 /// ```
 ///
-/// **Source**: the events are those of Tokio's `MetricsBatch`. Unlike there, a worker is busy from unpark to park, the search
-/// for work included, and the batch publishes when it last submitted.
+/// **Source**: the events are those of Tokio's `MetricsBatch`. Unlike there, a worker is busy from
+/// unpark to park, the search for work included, and the batch publishes when it last submitted.
 #[derive(Debug)]
 pub struct Batch {
     metrics: Arc<WorkerMetrics>,
@@ -123,8 +124,8 @@ impl Batch {
 
     /// The worker is about to park: its busy time ends.
     ///
-    /// Counts a noop where nothing was polled since the last time. Does nothing if the worker is parked already.
-    /// **Cost**: one clock reading.
+    /// Counts a noop where nothing was polled since the last time. Does nothing if the worker is
+    /// parked already. **Cost**: one clock reading.
     #[inline]
     pub fn about_to_park(&mut self) {
         self.about_to_park_at(self.clock.now_ns());
@@ -132,7 +133,8 @@ impl Batch {
 
     /// [`about_to_park`](Self::about_to_park) at a given time.
     pub fn about_to_park_at(&mut self, now_ns: u64) {
-        // Parks and unparks must alternate: one reported twice would turn the parity round for good.
+        // Parks and unparks must alternate: one reported twice would turn the parity round for
+        // good.
         if !self.is_running() {
             return;
         }
@@ -168,7 +170,8 @@ impl Batch {
 
     /// A poll begins.
     ///
-    /// **Cost**: an addition, and one clock reading where the worker keeps the poll histogram or microstates.
+    /// **Cost**: an addition, and one clock reading where the worker keeps the poll histogram or
+    /// microstates.
     #[inline]
     pub fn start_poll(&mut self) {
         if self.times_polls() {
@@ -188,7 +191,8 @@ impl Batch {
 
     /// The poll that began last ends.
     ///
-    /// **Cost**: nothing, or one clock reading where the worker keeps the poll histogram or microstates, and one bucket.
+    /// **Cost**: nothing, or one clock reading where the worker keeps the poll histogram or
+    /// microstates, and one bucket.
     #[inline]
     pub fn end_poll(&mut self) {
         if self.times_polls() {
@@ -218,7 +222,8 @@ impl Batch {
     /// ([`WorkerConfig::with_microstates`](crate::WorkerConfig::with_microstates)), or is in that
     /// state already.
     ///
-    /// **Cost**: nothing, or one clock reading and two relaxed stores: this time is published at once.
+    /// **Cost**: nothing, or one clock reading and two relaxed stores: this time is published at
+    /// once.
     #[inline]
     pub fn enter(&mut self, state: Microstate) {
         if self.microstates.is_some() {
@@ -271,12 +276,13 @@ impl Batch {
 
     /// Publishes the totals.
     ///
-    /// Call it after [`about_to_park`](Self::about_to_park), after [`unparked`](Self::unparked), and every few dozen polls of
-    /// a worker that does not park: a worker that does not submit looks blocked. The n polls since the last submit move the mean poll
-    /// time by 1 - 0.9^n towards their own mean.
+    /// Call it after [`about_to_park`](Self::about_to_park), after [`unparked`](Self::unparked),
+    /// and every few dozen polls of a worker that does not park: a worker that does not submit
+    /// looks blocked. The n polls since the last submit move the mean poll time by 1 - 0.9^n
+    /// towards their own mean.
     ///
-    /// **Cost**: one clock reading, a relaxed store for each field and each bucket. **Ordering**: `Relaxed`, and `Release` for the parks
-    /// and unparks.
+    /// **Cost**: one clock reading, a relaxed store for each field and each bucket. **Ordering**:
+    /// `Relaxed`, and `Release` for the parks and unparks.
     #[inline]
     pub fn submit(&mut self) {
         self.submit_at(self.clock.now_ns());
@@ -296,12 +302,14 @@ impl Batch {
         }
         to.idle_duration_total.store(self.idle_duration_total_ns, Relaxed);
         to.submitted_at.store(now_ns, Relaxed);
-        // After the two above: whoever sees the unpark must not reckon with the times of before the park.
+        // After the two above: whoever sees the unpark must not reckon with the times of before the
+        // park.
         to.park_unpark_count.store(self.park_unpark_count, Release);
 
         match mean::after_few_polls(to.mean_poll_time.load(Relaxed), polls, busy_ns) {
             Some(mean) => to.mean_poll_time.store(mean, Relaxed),
-            // The last that is done there: a call from here would have registers saved at every submit.
+            // The last that is done there: a call from here would have registers saved at every
+            // submit.
             None => return self.submit_mean_and_histograms(polls, busy_ns),
         }
         self.submit_histograms();

@@ -148,7 +148,8 @@ impl Definition {
         }
     }
 
-    /// The values of that attribute, in the order in which they are read; none where there is no such attribute.
+    /// The values of that attribute, in the order in which they are read; none where there is no
+    /// such attribute.
     #[must_use]
     pub fn states(&self) -> Vec<&'static str> {
         match self.reading {
@@ -388,7 +389,8 @@ impl Metric {
 
 const BUSY: &str = "busy";
 
-/// The threads are counted and then the idle ones: a thread that ends in between must not make a negative number.
+/// The threads are counted and then the idle ones: a thread that ends in between must not make a
+/// negative number.
 fn active_blocking_threads(snapshot: &Snapshot) -> Option<u64> {
     Some(snapshot.blocking_thread_count?.saturating_sub(snapshot.idle_blocking_thread_count?))
 }

@@ -1,14 +1,15 @@
 //! The time line that a worker's times are measured on.
 //!
-//! A [`Batch`](crate::Batch) reads it on the worker's thread, a [`Pool`](crate::Pool) at collection. It must never go
-//! backwards and never panic.
+//! A [`Batch`](crate::Batch) reads it on the worker's thread, a [`Pool`](crate::Pool) at
+//! collection. It must never go backwards and never panic.
 
 use std::time::{Duration, Instant};
 
 /// A monotonic time line in nanoseconds since its own creation.
 ///
-/// All times of one worker must come from one clock: take it from [`WorkerMetrics::clock`](crate::WorkerMetrics::clock) or
-/// [`Pool::clock`](crate::Pool::clock) instead of making another.
+/// All times of one worker must come from one clock: take it from
+/// [`WorkerMetrics::clock`](crate::WorkerMetrics::clock) or [`Pool::clock`](crate::Pool::clock)
+/// instead of making another.
 ///
 /// **Cost**: one `Instant::now()` for each reading, that is a vDSO call of 20 to 30 ns on Linux.
 ///
@@ -28,9 +29,11 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Whether this target has a clock: `wasm32-unknown-unknown` has none, and `Instant::now` panics there.
+    /// Whether this target has a clock: `wasm32-unknown-unknown` has none, and `Instant::now`
+    /// panics there.
     ///
-    /// Where it is `false`, every reading is 0, and a [`Pool`](crate::Pool) leaves out what needs a time.
+    /// Where it is `false`, every reading is 0, and a [`Pool`](crate::Pool) leaves out what needs a
+    /// time.
     pub const AVAILABLE: bool =
         !cfg!(all(target_arch = "wasm32", target_os = "unknown", target_vendor = "unknown"));
 

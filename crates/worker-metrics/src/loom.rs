@@ -1,7 +1,9 @@
-//! What a reader may see of a worker that submits meanwhile: every order that the memory model allows.
+//! What a reader may see of a worker that submits meanwhile: every order that the memory model
+//! allows.
 //!
-//! Run by `RUSTFLAGS="--cfg worker_metrics_loom" cargo test -p worker-metrics --lib --release loom`. One reader and one writer in
-//! each model: there are no others.
+//! Run by
+//! `RUSTFLAGS="--cfg worker_metrics_loom" cargo test -p worker-metrics --lib --release loom`. One
+//! reader and one writer in each model: there are no others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +36,8 @@ fn race<R: 'static>(
     (metrics, writer.join().expect("the writer does not panic"))
 }
 
-/// Two rounds of every event, submitted one by one. The batch comes back, so that nothing but `submit` publishes.
+/// Two rounds of every event, submitted one by one. The batch comes back, so that nothing but
+/// `submit` publishes.
 fn two_rounds(mut batch: Batch) -> Batch {
     for round in 1..=2 {
         batch.start_poll_at(round * 10);
@@ -190,7 +193,8 @@ fn each_microstate_never_goes_back_and_is_never_ahead_of_the_clock() {
     });
 }
 
-/// Two snapshots, one after the other, of a histogram into which no more than two values of 1 and 1,000 ns are measured.
+/// Two snapshots, one after the other, of a histogram into which no more than two values of 1 and
+/// 1,000 ns are measured.
 fn look_twice(histogram: &Histogram) {
     let (mut earlier, mut later) = (HistogramSnapshot::default(), HistogramSnapshot::default());
     histogram.snapshot_into(&mut earlier);

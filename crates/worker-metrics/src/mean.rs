@@ -1,7 +1,7 @@
 //! The mean poll time, as it follows the polls.
 //!
-//! A [`Batch`](crate::Batch) moves it at each submit, readers turn it into a duration. Nothing here may divide, or compute in floating
-//! point, for a batch of an ordinary size.
+//! A [`Batch`](crate::Batch) moves it at each submit, readers turn it into a duration. Nothing here
+//! may divide, or compute in floating point, for a batch of an ordinary size.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ const KEPT: usize = 64;
 const FRACTION_BITS: u32 = 16;
 const MOST_NS: u64 = u64::MAX >> FRACTION_BITS;
 
-/// What a batch of n polls weighs: `(1 - alpha)^n` of the past stays, and each nanosecond of the batch counts the n-th part of the rest.
+/// What a batch of n polls weighs: `(1 - alpha)^n` of the past stays, and each nanosecond of the
+/// batch counts the n-th part of the rest.
 ///
 /// **Unit**: the 2^64th part of 1.
 #[derive(Clone, Copy)]
@@ -54,8 +55,8 @@ pub(crate) fn after_few_polls(mean: u64, polls: u64, busy_ns: u64) -> Option<u64
 
 /// Where a mean moves to when `polls` take `busy_ns` together.
 ///
-/// A batch of n polls moves it by 1 - (1 - alpha)^n towards the mean of the batch: Tokio's weighting, which equals n single steps
-/// with the batch's mean.
+/// A batch of n polls moves it by 1 - (1 - alpha)^n towards the mean of the batch: Tokio's
+/// weighting, which equals n single steps with the batch's mean.
 ///
 /// **Unit**: of a mean, the 2^16th part of a nanosecond.
 pub(crate) fn after(mean: u64, polls: u64, busy_ns: u64) -> u64 {

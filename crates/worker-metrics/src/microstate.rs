@@ -1,7 +1,7 @@
 //! What a worker spends its time on.
 //!
-//! Kept by a [`Batch`](crate::Batch) that was asked for it, read by collectors at any moment. Each state is one word, so that
-//! no reader sees a torn time.
+//! Kept by a [`Batch`](crate::Batch) that was asked for it, read by collectors at any moment. Each
+//! state is one word, so that no reader sees a torn time.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -23,8 +23,8 @@ use crate::atomic::AtomicU64;
 /// assert!(times.of(Microstate::Searching) <= times.total());
 /// ```
 ///
-/// **Source**: the microstate accounting of the BEAM (`erlang:statistics(microstate_accounting)`), with the states that a worker of
-/// an async runtime has.
+/// **Source**: the microstate accounting of the BEAM (`erlang:statistics(microstate_accounting)`),
+/// with the states that a worker of an async runtime has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Microstate {
@@ -95,9 +95,10 @@ impl MicrostateTimes {
 
 /// What readers see of the states: one word each.
 ///
-/// A state that the worker is not in holds its time. The one that it is in holds the time on the clock at which it would have
-/// begun, had it been in that state without a break: constant for as long as the state lasts, so that the time up to any moment
-/// follows from one word. The lowest bit tells which of the two it is; 63 bits of nanoseconds last 292 years.
+/// A state that the worker is not in holds its time. The one that it is in holds the time on the
+/// clock at which it would have begun, had it been in that state without a break: constant for as
+/// long as the state lasts, so that the time up to any moment follows from one word. The lowest bit
+/// tells which of the two it is; 63 bits of nanoseconds last 292 years.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct SharedMicrostates([AtomicU64; Microstate::ALL.len()]);

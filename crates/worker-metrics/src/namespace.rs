@@ -7,7 +7,8 @@ use std::fmt;
 use crate::attribute::Attribute;
 use crate::catalogue::Definition;
 
-/// The first part of the names of a source's metrics and attributes: `tokio`, `worker_pool`, or an executor's own.
+/// The first part of the names of a source's metrics and attributes: `tokio`, `worker_pool`, or an
+/// executor's own.
 ///
 /// # Examples
 ///
@@ -32,16 +33,17 @@ impl Namespace {
     /// Pools and executors without a namespace of their own.
     pub const WORKER_POOL: Self = Self(Cow::Borrowed("worker_pool"));
 
-    /// Longest namespace: OpenTelemetry allows 255 characters in the name of an instrument, and the catalogue's longest suffix
-    /// takes fewer than 55 of them (test `the_longest_name_fits_an_instrument`).
+    /// Longest namespace: OpenTelemetry allows 255 characters in the name of an instrument, and the
+    /// catalogue's longest suffix takes fewer than 55 of them (test
+    /// `the_longest_name_fits_an_instrument`).
     pub const MAX_LEN: usize = 200;
 
     /// A namespace of one or more parts, such as `render` or `acme.render_pool`.
     ///
     /// # Errors
     ///
-    /// [`NamespaceError`] if `namespace` is empty, too long, not lower-case snake case with dots, or one that belongs to
-    /// others: `tokio` and `otel`.
+    /// [`NamespaceError`] if `namespace` is empty, too long, not lower-case snake case with dots,
+    /// or one that belongs to others: `tokio` and `otel`.
     pub fn new(namespace: impl Into<String>) -> Result<Self, NamespaceError> {
         let namespace = namespace.into();
         let error = |cause| NamespaceError { namespace: namespace.clone(), cause };

@@ -1,6 +1,7 @@
 //! The workers of one executor, as a source.
 //!
-//! An executor builds it, gives each worker its batch, and attaches it. Collecting must not touch what a worker writes.
+//! An executor builds it, gives each worker its batch, and attaches it. Collecting must not touch
+//! what a worker writes.
 
 use std::error::Error;
 use std::fmt;
@@ -16,8 +17,8 @@ use crate::{
 
 /// The workers of one executor or thread pool, ready to be attached.
 ///
-/// Share it in an [`Arc`]: the executor counts pool-wide events on [`metrics`](Self::metrics), and what exports it keeps the
-/// other clone.
+/// Share it in an [`Arc`]: the executor counts pool-wide events on [`metrics`](Self::metrics), and
+/// what exports it keeps the other clone.
 ///
 /// # Examples
 ///
@@ -60,7 +61,8 @@ pub struct Pool {
     reported: Mutex<Vec<Reported>>,
 }
 
-/// The largest times reported for a worker: its words are read one after another, and what was reported must not go backwards.
+/// The largest times reported for a worker: its words are read one after another, and what was
+/// reported must not go backwards.
 #[derive(Clone, Debug, Default)]
 struct Reported {
     busy: Duration,
@@ -68,8 +70,8 @@ struct Reported {
 }
 
 impl Pool {
-    /// Age from which a worker counts as stalled, if nothing else is set: the 1 s without parking after which libtelio
-    /// (NordSecurity/libtelio #884) calls a worker stuck.
+    /// Age from which a worker counts as stalled, if nothing else is set: the 1 s without parking
+    /// after which libtelio (NordSecurity/libtelio #884) calls a worker stuck.
     pub const DEFAULT_STALL_THRESHOLD: Duration = Duration::from_secs(1);
 
     /// Begins a pool called `name`.
@@ -140,7 +142,8 @@ fn read_worker(from: &WorkerMetrics, into: &mut WorkerSnapshot) {
     for &counter in Counter::ALL {
         into.set_count(counter, from.count(counter));
     }
-    // Parks and unparks alternate, beginning with a park: one word tells, where the difference of two could go backwards.
+    // Parks and unparks alternate, beginning with a park: one word tells, where the difference of
+    // two could go backwards.
     into.unpark_count = Some(from.park_unpark_count() / 2);
     into.local_queue_depth = Some(from.queue_depth() as u64);
 }

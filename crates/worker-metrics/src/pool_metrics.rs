@@ -8,8 +8,8 @@ use crate::atomic::AtomicU64;
 
 /// The pool-wide counters of an executor.
 ///
-/// Unlike a worker's block it has many writers, so that an event is one `fetch_add` on a line that the threads share. Each
-/// method says which threads those are.
+/// Unlike a worker's block it has many writers, so that an event is one `fetch_add` on a line that
+/// the threads share. Each method says which threads those are.
 ///
 /// **Ordering**: every access is `Relaxed`.
 ///
@@ -65,7 +65,8 @@ impl PoolMetrics {
         self.budget_forced_yield_count.fetch_add(1, Relaxed);
     }
 
-    /// Sets the length of the global queue. Called by whoever holds the queue's lock, or by a collector.
+    /// Sets the length of the global queue. Called by whoever holds the queue's lock, or by a
+    /// collector.
     #[inline]
     pub fn set_global_queue_depth(&self, len: usize) {
         self.global_queue_depth.store(len as u64, Relaxed);
@@ -74,7 +75,8 @@ impl PoolMetrics {
     /// Number of live tasks: spawned and not yet ended.
     #[must_use]
     pub fn alive_tasks_count(&self) -> u64 {
-        // The ended ones first: a task that is spawned and ends between the two loads must not make a negative number.
+        // The ended ones first: a task that is spawned and ends between the two loads must not make
+        // a negative number.
         let completed = self.completed_tasks_count.load(Relaxed);
         self.spawned_tasks_count.load(Relaxed).saturating_sub(completed)
     }

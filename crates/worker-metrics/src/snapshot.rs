@@ -1,6 +1,7 @@
 //! What a source knew at one moment.
 //!
-//! A [`Source`](crate::Source) fills it, an exporter reads it. Plain data: it knows neither who filled it nor where it goes.
+//! A [`Source`](crate::Source) fills it, an exporter reads it. Plain data: it knows neither who
+//! filled it nor where it goes.
 
 use std::time::Duration;
 
@@ -191,13 +192,15 @@ impl Snapshot {
         &mut self.workers
     }
 
-    /// Makes room for the source's groups of tasks, and gives them to be filled, with what [`begin`](Self::begin) left of them.
+    /// Makes room for the source's groups of tasks, and gives them to be filled, with what
+    /// [`begin`](Self::begin) left of them.
     pub fn task_groups_mut(&mut self, groups: usize) -> &mut [TaskGroupSnapshot] {
         self.task_groups.resize_with(groups, TaskGroupSnapshot::default);
         &mut self.task_groups
     }
 
-    /// The groups of tasks, in the order of [`Identity::task_groups`](crate::Identity::task_groups).
+    /// The groups of tasks, in the order of
+    /// [`Identity::task_groups`](crate::Identity::task_groups).
     #[must_use]
     pub fn task_groups(&self) -> &[TaskGroupSnapshot] {
         &self.task_groups
@@ -236,7 +239,8 @@ impl WorkerSnapshot {
         self.counts[counter.index()] = Some(total);
     }
 
-    /// Forgets every value and keeps the buffers of the histograms, in place: this is done for every worker at each collection.
+    /// Forgets every value and keeps the buffers of the histograms, in place: this is done for
+    /// every worker at each collection.
     fn clear(&mut self) {
         let Self {
             state,

@@ -1,6 +1,7 @@
 //! The shared block of one worker.
 //!
-//! A [`Batch`](crate::Batch) stores into it, collectors load from it at any time. Nothing here may make the worker wait.
+//! A [`Batch`](crate::Batch) stores into it, collectors load from it at any time. Nothing here may
+//! make the worker wait.
 
 #[cfg(not(all(test, worker_metrics_loom)))]
 use std::mem::{align_of, offset_of, size_of};
@@ -26,7 +27,8 @@ use crate::{Clock, Counter, MicrostateTimes, WorkerConfig};
 /// sees the times as of its last unpark. Each value is right by itself and never goes backwards;
 /// two values may come from two neighbouring submits. Held by the model checks in `loom.rs`.
 ///
-/// **Source**: the fields, their names and their meaning are those of Tokio's `runtime::metrics::WorkerMetrics`.
+/// **Source**: the fields, their names and their meaning are those of Tokio's
+/// `runtime::metrics::WorkerMetrics`.
 ///
 /// # Examples
 ///
@@ -127,7 +129,8 @@ impl WorkerMetrics {
 
     /// Sets the length of the local queue.
     ///
-    /// **Unit**: tasks. **Cost**: one relaxed store; call it wherever the queue changes, or before each submit.
+    /// **Unit**: tasks. **Cost**: one relaxed store; call it wherever the queue changes, or before
+    /// each submit.
     #[inline]
     pub fn set_queue_depth(&self, len: usize) {
         self.queue_depth.store(len, Relaxed);
@@ -135,7 +138,8 @@ impl WorkerMetrics {
 
     /// Notes the thread that runs the worker from now on.
     ///
-    /// A worker is not a thread: call it when the worker starts and whenever it moves to another thread.
+    /// A worker is not a thread: call it when the worker starts and whenever it moves to another
+    /// thread.
     ///
     /// **Cost**: a mutex, on a cache line of its own. Not for a hot path.
     pub fn set_thread_id(&self, thread_id: ThreadId) {
@@ -144,7 +148,8 @@ impl WorkerMetrics {
 
     /// Notes the thread that runs the worker from now on, with its name.
     ///
-    /// As [`set_thread_id`](Self::set_thread_id), for whoever wants to find the thread in a debugger or profiler.
+    /// As [`set_thread_id`](Self::set_thread_id), for whoever wants to find the thread in a
+    /// debugger or profiler.
     pub fn set_thread(&self, thread: &Thread) {
         *self.thread() = ThreadNote { id: Some(thread.id()), name: thread.name().map(Arc::from) };
     }
@@ -207,7 +212,8 @@ impl WorkerMetrics {
         self.count(Counter::Parks)
     }
 
-    /// Number of times the worker parked plus number of times it unparked: even while it runs, odd while it is parked.
+    /// Number of times the worker parked plus number of times it unparked: even while it runs, odd
+    /// while it is parked.
     #[must_use]
     pub fn park_unpark_count(&self) -> u64 {
         self.park_unpark_count.load(Relaxed)
@@ -241,7 +247,8 @@ impl WorkerMetrics {
 
     /// Exponentially weighted moving average of the poll time.
     ///
-    /// **Absent when** the worker has polled nothing yet. [`Batch`](crate::Batch) says how it is weighted.
+    /// **Absent when** the worker has polled nothing yet. [`Batch`](crate::Batch) says how it is
+    /// weighted.
     #[must_use]
     pub fn mean_poll_time(&self) -> Option<Duration> {
         mean::rounded(self.mean_poll_time.load(Relaxed))
@@ -279,9 +286,10 @@ impl WorkerMetrics {
 
     /// Time that the worker spent working up to `now_ns`, also while it works.
     ///
-    /// It is [`busy_duration_total`](Self::busy_duration_total) while the worker is parked, and grows with the clock while it
-    /// runs, though one poll may block and nothing be submitted for minutes. `now_ns` is a reading of
-    /// [`clock`](Self::clock), taken before the call. Held by the test `a_blocked_worker_is_busy_while_it_blocks`.
+    /// It is [`busy_duration_total`](Self::busy_duration_total) while the worker is parked, and
+    /// grows with the clock while it runs, though one poll may block and nothing be submitted for
+    /// minutes. `now_ns` is a reading of [`clock`](Self::clock), taken before the call. Held by the
+    /// test `a_blocked_worker_is_busy_while_it_blocks`.
     #[must_use]
     pub fn live_busy_duration(&self, now_ns: u64) -> Duration {
         let submitted = self.busy_duration_total.load(Relaxed);
@@ -292,9 +300,11 @@ impl WorkerMetrics {
         Duration::from_nanos(submitted.max(live))
     }
 
-    /// Time for which the worker has run at `now_ns` without submitting anything; 0 while it is parked.
+    /// Time for which the worker has run at `now_ns` without submitting anything; 0 while it is
+    /// parked.
     ///
-    /// A saturated worker submits every few polls, so that a large age means one poll that does not return.
+    /// A saturated worker submits every few polls, so that a large age means one poll that does not
+    /// return.
     #[must_use]
     pub fn progress_age(&self, now_ns: u64) -> Duration {
         if !self.is_running() {
@@ -305,10 +315,12 @@ impl WorkerMetrics {
 
     /// Time that the worker has been in each state up to `now_ns`, the one that it is in included.
     ///
-    /// Their sum is the time from the making of the batch to `now_ns`. A worker that changes its state during the call makes it differ
-    /// by what the change and the call take, and the state that it leaves may be told longer by as much; a [`Pool`](crate::Pool)
-    /// never goes back behind what it has told. `now_ns` is a reading of [`clock`](Self::clock), taken before the call. Held by the tests
-    /// `the_sum_of_all_states_is_the_wall_time` and `a_state_is_seen_to_grow_while_it_lasts`.
+    /// Their sum is the time from the making of the batch to `now_ns`. A worker that changes its
+    /// state during the call makes it differ by what the change and the call take, and the state
+    /// that it leaves may be told longer by as much; a [`Pool`](crate::Pool) never goes back behind
+    /// what it has told. `now_ns` is a reading of [`clock`](Self::clock), taken before the call.
+    /// Held by the tests `the_sum_of_all_states_is_the_wall_time` and
+    /// `a_state_is_seen_to_grow_while_it_lasts`.
     ///
     /// **Absent when** the [`WorkerConfig`] does not name them.
     #[must_use]

@@ -1,6 +1,7 @@
 //! How much a task may do in one poll.
 //!
-//! Called by every operation that may be ready again and again. It must let everything through on threads that are no worker's.
+//! Called by every operation that may be ready again and again. It must let everything through on
+//! threads that are no worker's.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};

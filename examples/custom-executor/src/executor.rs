@@ -22,9 +22,11 @@ use crate::task::Task;
 use crate::threads::join_others;
 use crate::worker::Worker;
 
-/// A work-stealing executor whose workers fill every field of [`WorkerMetrics`](worker_metrics::WorkerMetrics).
+/// A work-stealing executor whose workers fill every field of
+/// [`WorkerMetrics`](worker_metrics::WorkerMetrics).
 ///
-/// Dropping it is the shutdown: each worker ends after the poll that it is in, its thread is joined, and all tasks are dropped.
+/// Dropping it is the shutdown: each worker ends after the poll that it is in, its thread is
+/// joined, and all tasks are dropped.
 ///
 /// # Examples
 ///
@@ -109,7 +111,8 @@ impl Drop for Executor {
         let tasks = shared.tasks.close();
         shared.stop();
         let queues = join_others(self.threads.drain(..));
-        // No task is polled any more. One that is dropped may wake another: all are over before the first is dropped.
+        // No task is polled any more. One that is dropped may wake another: all are over before the
+        // first is dropped.
         tasks.iter().for_each(|task| task.finish());
         tasks.iter().for_each(|task| task.cancel());
         drop(queues);

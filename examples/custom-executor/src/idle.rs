@@ -1,7 +1,7 @@
 //! The workers that sleep, and who wakes them.
 //!
-//! A worker that found nothing goes through [`Idle::park`], whoever queues something calls [`Idle::notify_one`]. Between the two
-//! no wake may be lost.
+//! A worker that found nothing goes through [`Idle::park`], whoever queues something calls
+//! [`Idle::notify_one`]. Between the two no wake may be lost.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -37,14 +37,17 @@ impl Idle {
 
     /// Sleeps until it is notified, unless there is something to do.
     ///
-    /// Nothing is recorded under a lock: the batch is submitted after the worker said that it sleeps, and again when it woke.
+    /// Nothing is recorded under a lock: the batch is submitted after the worker said that it
+    /// sleeps, and again when it woke.
     pub(crate) fn park(&self, bed: &Bed, batch: &mut Batch, something_to_do: impl FnOnce() -> bool) {
         self.enter(bed.index);
-        // One of the two sees the other: this worker what was queued before, or whoever queues it this worker.
+        // One of the two sees the other: this worker what was queued before, or whoever queues it
+        // this worker.
         fence(SeqCst);
         if something_to_do() {
             if !self.leave(bed.index) {
-                // Notified in between: what woke it would else wake it from its next sleep, for nothing.
+                // Notified in between: what woke it would else wake it from its next sleep, for
+                // nothing.
                 bed.parker.park();
             }
             return;

@@ -1,6 +1,7 @@
 //! A plain thread pool: jobs instead of polls, one queue for all.
 //!
-//! Called by the program. It shows what of the metrics has a meaning without tasks that wait: the rest is left out.
+//! Called by the program. It shows what of the metrics has a meaning without tasks that wait: the
+//! rest is left out.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -22,7 +23,8 @@ use crate::threads::join_others;
 
 /// A thread pool whose workers record their jobs as polls.
 ///
-/// Dropping it is the shutdown: each worker ends after the job that it is in, and the jobs that wait are dropped.
+/// Dropping it is the shutdown: each worker ends after the job that it is in, and the jobs that
+/// wait are dropped.
 ///
 /// # Examples
 ///

@@ -1,6 +1,7 @@
 //! The result of a task or job, for whoever waits for it.
 //!
-//! Filled once by the promise, taken once by the handle. A handle that is dropped leaves the task alone.
+//! Filled once by the promise, taken once by the handle. A handle that is dropped leaves the task
+//! alone.
 
 use std::any::Any;
 use std::error::Error;

@@ -1,7 +1,7 @@
 //! What belongs to one worker thread: its queue and its batch.
 //!
-//! Used by the worker and, while it polls, by the wakers that run inside the task. A borrow of the batch never spans code that is not
-//! ours.
+//! Used by the worker and, while it polls, by the wakers that run inside the task. A borrow of the
+//! batch never spans code that is not ours.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -37,7 +37,8 @@ impl Local {
         local
     }
 
-    /// This thread is no worker's any more. The batch is dropped; the queue lives on, its tasks with it.
+    /// This thread is no worker's any more. The batch is dropped; the queue lives on, its tasks
+    /// with it.
     pub(crate) fn leave(self: Rc<Self>) -> Option<Deque<Arc<Task>>> {
         drop(CURRENT.take());
         Rc::into_inner(self).map(|local| local.queue)

@@ -1,6 +1,7 @@
 //! The end of a task or job that owes the result.
 //!
-//! Lives inside the task. However the task ends, the promise is dropped once, and that is the end which the pool counts.
+//! Lives inside the task. However the task ends, the promise is dropped once, and that is the end
+//! which the pool counts.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The queue that all workers of a pool share.
 //!
-//! Filled from outside the pool and by overflows, emptied by workers. Its length is published under its lock, so that the
-//! metric is right whenever nothing changes; nothing else may be done there.
+//! Filled from outside the pool and by overflows, emptied by workers. Its length is published under
+//! its lock, so that the metric is right whenever nothing changes; nothing else may be done there.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,7 @@
 //! What the workers of an executor, its handles and its tasks share.
 //!
-//! Reached from any thread. It must not keep a task after the shutdown, or task and executor would keep each other for good.
+//! Reached from any thread. It must not keep a task after the shutdown, or task and executor would
+//! keep each other for good.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -32,7 +33,8 @@ impl Shared {
         Self { pool, global, stealers, idle, tasks: Tasks::new(), stopped: AtomicBool::new(false) }
     }
 
-    /// Puts a task that was woken into a queue: the worker's own where a worker of this executor does it, else the global one.
+    /// Puts a task that was woken into a queue: the worker's own where a worker of this executor
+    /// does it, else the global one.
     pub(crate) fn schedule(self: &Arc<Self>, task: Arc<Task>) {
         task.scheduled_at(self.pool.clock().now_ns());
         match Local::current(self) {

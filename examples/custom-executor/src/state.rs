@@ -1,7 +1,7 @@
 //! Where a task is on its way: idle, scheduled, running, woken while it runs, or done.
 //!
-//! Changed by wakers on any thread and by the worker that polls. It alone decides who puts a task into a queue, so that a task
-//! is never in two.
+//! Changed by wakers on any thread and by the worker that polls. It alone decides who puts a task
+//! into a queue, so that a task is never in two.
 
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
@@ -34,7 +34,8 @@ impl State {
 
     /// The task was woken. Whether the caller must put it into a queue.
     pub(crate) fn wake(&self) -> bool {
-        // Written also where nothing changes: the poll that follows must see what the waker wrote before.
+        // Written also where nothing changes: the poll that follows must see what the waker wrote
+        // before.
         let before = self.0.fetch_update(AcqRel, Acquire, |state| match state {
             IDLE => Some(SCHEDULED),
             RUNNING => Some(WOKEN),

@@ -1,7 +1,7 @@
 //! A spawned future, and its waker.
 //!
-//! Wakers on any thread schedule it, one worker at a time polls it. Neither a poll nor a drop of the future may take a worker
-//! down with it.
+//! Wakers on any thread schedule it, one worker at a time polls it. Neither a poll nor a drop of
+//! the future may take a worker down with it.
 
 use std::fmt;
 use std::future::Future;
@@ -24,7 +24,8 @@ pub(crate) struct Task {
     state: State,
     aborted: AtomicBool,
     scheduled_at_ns: AtomicU64,
-    /// Never waited for: the state lets one worker in at a time. It stands for the `unsafe` that forbids itself here.
+    /// Never waited for: the state lets one worker in at a time. It stands for the `unsafe` that
+    /// forbids itself here.
     future: Mutex<Option<Erased>>,
     shared: Arc<Shared>,
 }
@@ -56,7 +57,8 @@ impl Task {
         if !self.state.start() {
             return None;
         }
-        // Only now: what aborts it while this worker begins would be lost, since it finds the task scheduled already.
+        // Only now: what aborts it while this worker begins would be lost, since it finds the task
+        // scheduled already.
         if self.aborted.load(Relaxed) {
             self.cancel();
             return None;

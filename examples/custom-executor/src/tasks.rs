@@ -1,6 +1,7 @@
 //! The tasks that are alive, so that a shutdown finds those that wait.
 //!
-//! Asked when a task is spawned and when it is dropped. It keeps no task alive: one that nobody can wake any more is dropped.
+//! Asked when a task is spawned and when it is dropped. It keeps no task alive: one that nobody can
+//! wake any more is dropped.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;

@@ -1,6 +1,7 @@
 //! The loop of a worker thread of the executor.
 //!
-//! Everything that a worker records about itself is recorded here, in `local.rs` and in `idle.rs`. Never under a lock.
+//! Everything that a worker records about itself is recorded here, in `local.rs` and in `idle.rs`.
+//! Never under a lock.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use crate::shared::Shared;
 use crate::state::Next;
 use crate::task::Task;
 
-/// Polls between two submits of a worker that does not park, and between two looks at the global queue of one that has tasks
-/// of its own: both numbers are Tokio's default.
+/// Polls between two submits of a worker that does not park, and between two looks at the global
+/// queue of one that has tasks of its own: both numbers are Tokio's default.
 const INTERVAL: u32 = 61;
 
 /// What a worker's thread is given.
@@ -54,7 +55,8 @@ struct Running {
     shared: Arc<Shared>,
     index: usize,
     local: Rc<Local>,
-    /// Where a stolen batch is counted: nobody steals from here, so that its length is the number of tasks stolen.
+    /// Where a stolen batch is counted: nobody steals from here, so that its length is the number
+    /// of tasks stolen.
     loot: Deque<Arc<Task>>,
     clock: Clock,
     polls: u32,

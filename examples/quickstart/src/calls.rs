@@ -1,6 +1,7 @@
 //! The calls of the watchdog.
 //!
-//! Made on the watchdog's thread while a worker is stuck, shown by the program. A service would write them to its log.
+//! Made on the watchdog's thread while a worker is stuck, shown by the program. A service would
+//! write them to its log.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -53,7 +53,8 @@ impl Distribution {
         bucket.and_then(|bucket| self.bounds.get(bucket)).copied().unwrap_or(f64::INFINITY)
     }
 
-    /// Where the values lie, such as `half within 16 µs, 90 % within 66 µs, 99 % within 1 ms, all within 4.29 s`.
+    /// Where the values lie, such as
+    /// `half within 16 µs, 90 % within 66 µs, 99 % within 1 ms, all within 4.29 s`.
     pub(crate) fn text(&self) -> String {
         if self.count() == 0 {
             return "none".to_owned();

@@ -1,4 +1,5 @@
-//! Worker metrics of a real workload, pushed over OTLP to a receiver in this process, or to a collector.
+//! Worker metrics of a real workload, pushed over OTLP to a receiver in this process, or to a
+//! collector.
 //!
 //! ```text
 //! workload ─ Tokio runtime "main" ─ Instrumentation ┬ meter provider ─ opentelemetry-otlp ┬ receiver ─ table or JSON

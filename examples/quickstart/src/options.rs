@@ -10,7 +10,8 @@ use worker_metrics_otel::Histograms;
 
 use crate::error::Failure;
 
-/// Runs a mixed workload on a Tokio runtime, pushes its worker metrics over OTLP, and shows what arrives.
+/// Runs a mixed workload on a Tokio runtime, pushes its worker metrics over OTLP, and shows what
+/// arrives.
 #[derive(Debug, Parser)]
 #[command(name = "quickstart", version, after_help = AFTER_HELP)]
 pub(crate) struct Options {
@@ -87,7 +88,8 @@ The exporters read the variables of the OpenTelemetry specification; an option w
 const MAX_WORKERS: usize = 1024;
 
 impl Options {
-    /// Workers of the observed runtime: one for each core, and at least 2, since with one there is nothing to compare.
+    /// Workers of the observed runtime: one for each core, and at least 2, since with one there is
+    /// nothing to compare.
     pub(crate) fn workers(&self) -> usize {
         let default = || thread::available_parallelism().map_or(2, NonZeroUsize::get).clamp(2, MAX_WORKERS);
         self.workers.map_or_else(default, NonZeroUsize::get)

@@ -1,4 +1,5 @@
-//! The two ways out, as a service has them: its own meter provider, and a push of the exact histograms.
+//! The two ways out, as a service has them: its own meter provider, and a push of the exact
+//! histograms.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,8 +23,8 @@ pub(crate) struct Pipeline {
     provider: SdkMeterProvider,
     push: Push,
     outcome: Arc<Mutex<Outcome>>,
-    /// Where a gRPC channel of opentelemetry-otlp lives: not on the observed runtime, from which no export leaves while all its
-    /// workers are blocked.
+    /// Where a gRPC channel of opentelemetry-otlp lives: not on the observed runtime, from which no
+    /// export leaves while all its workers are blocked.
     _transport: Runtime,
 }
 
@@ -50,7 +51,8 @@ impl Pipeline {
             SdkMeterProvider::builder().with_reader(reader.build()).with_resource(resource.clone()).build();
         workers.register(&provider);
 
-        // The exact histograms. Where everything is in the environment, this is `workers.otlp().start()?`.
+        // The exact histograms. Where everything is in the environment, this is
+        // `workers.otlp().start()?`.
         let mut otlp = workers.otlp().with_resource(resource);
         if let Some(endpoint) = &target.endpoint {
             otlp = otlp.with_endpoint(endpoint);
@@ -106,7 +108,8 @@ fn transport() -> std::io::Result<Runtime> {
         .build()
 }
 
-/// The exporter of a service, configured by its environment; the options of the command line go before that.
+/// The exporter of a service, configured by its environment; the options of the command line go
+/// before that.
 fn exporter(options: &Options, target: &Target) -> Result<MetricExporter, ExporterBuildError> {
     let mut builder = MetricExporter::builder();
     if let Some(temporality) = options.temporality() {
@@ -131,8 +134,8 @@ fn short_interval() -> Option<Duration> {
     std::env::var_os("OTEL_METRIC_EXPORT_INTERVAL").is_none().then_some(Duration::from_secs(1))
 }
 
-/// The resource of the environment, with a name and an identifier of this instance in any case: without them the series of
-/// several processes fall together in most backends.
+/// The resource of the environment, with a name and an identifier of this instance in any case:
+/// without them the series of several processes fall together in most backends.
 fn resource() -> Resource {
     let given = Resource::builder().build();
     let is_named =

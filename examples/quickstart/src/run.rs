@@ -36,7 +36,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         .with_histograms(options.histograms());
     let workers = Instrumentation::new(options_of_workers);
     let target = Target::new(options, receiver.as_ref());
-    // A bad variable is ignored by both exporters, and reported to the log: here that is standard error.
+    // A bad variable is ignored by both exporters, and reported to the log: here that is standard
+    // error.
     let pipeline = tracing::subscriber::with_default(log(), || Pipeline::start(options, &target, &workers))?;
     let tasks = workload::tasks().map_err(|cause| Failure::run("the task groups", cause))?;
     let runtime = observed_runtime(options.workers(), &tasks)?;
@@ -169,7 +170,8 @@ fn watch(
 
 /// The last two states of each metric that differ: rates are taken between them.
 ///
-/// Numbers and histograms arrive in requests of their own, so that a metric may have news where another has none.
+/// Numbers and histograms arrive in requests of their own, so that a metric may have news where
+/// another has none.
 #[derive(Debug, Default)]
 struct Received {
     before: Document,

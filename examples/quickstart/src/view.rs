@@ -179,7 +179,8 @@ impl Kind {
         }
     }
 
-    /// One value for the runtime: shares are averaged, of times the largest counts, the rest adds up.
+    /// One value for the runtime: shares are averaged, of times the largest counts, the rest adds
+    /// up.
     fn summary(self, values: &[Value], unit: &str) -> String {
         let all = values.iter().map(|value| value.value);
         match self {

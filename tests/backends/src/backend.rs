@@ -68,9 +68,11 @@ pub enum Standing {
 pub enum Rule {
     /// OTLP travels by one of these.
     Protocols(&'static [Protocol]),
-    /// Counters and histograms with explicit bounds have one of these; up-down counters may be cumulative anywhere.
+    /// Counters and histograms with explicit bounds have one of these; up-down counters may be
+    /// cumulative anywhere.
     Temporalities(&'static [Temporality]),
-    /// Exponential histograms have one of these; none are taken as what they are where this is empty.
+    /// Exponential histograms have one of these; none are taken as what they are where this is
+    /// empty.
     Exponential(&'static [Temporality]),
     /// A histogram has at most so many buckets.
     Buckets(usize),
@@ -86,7 +88,8 @@ pub enum Rule {
     ValueLength(usize),
     /// A metric's name begins with an ASCII letter, and has only those, digits and these beside.
     MetricName(&'static str),
-    /// An attribute's key begins with an ASCII letter or `_`, and has only those, digits and these beside.
+    /// An attribute's key begins with an ASCII letter or `_`, and has only those, digits and these
+    /// beside.
     AttributeName(&'static str),
     /// Bounds ascend strictly and are finite, and there is one bucket more.
     Bounds,

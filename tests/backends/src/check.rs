@@ -104,7 +104,8 @@ fn by_metric(rule: Rule, metric: &Metric, view: &View<'_>) -> Option<String> {
     }
 }
 
-/// What the rules ask of a metric. Points that end a series have no value, and are no histograms here.
+/// What the rules ask of a metric. Points that end a series have no value, and are no histograms
+/// here.
 struct View<'a> {
     attributes: Vec<&'a [KeyValue]>,
     histograms: Vec<HistogramView>,

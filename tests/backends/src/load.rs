@@ -1,7 +1,7 @@
 //! Thousands of processes in one, for a collector to carry.
 //!
-//! Each has a resource of its own, its own connection and a pool whose workers go on counting. Exports are spread evenly over the
-//! interval.
+//! Each has a resource of its own, its own connection and a pool whose workers go on counting.
+//! Exports are spread evenly over the interval.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -42,7 +42,8 @@ pub struct Outcome {
     pub acknowledged: AtomicU64,
     /// Exports that failed.
     pub failed: AtomicU64,
-    /// Exports that began more than an interval late: this machine does not keep up, or the receiver holds it back.
+    /// Exports that began more than an interval late: this machine does not keep up, or the
+    /// receiver holds it back.
     pub late: AtomicU64,
 }
 

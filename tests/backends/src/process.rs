@@ -1,4 +1,5 @@
-//! A process that exports its workers to an embedded receiver, which keeps the requests as they came.
+//! A process that exports its workers to an embedded receiver, which keeps the requests as they
+//! came.
 //!
 //! Used by the checks and the measurement. Exports only when it is told to.
 
@@ -23,8 +24,8 @@ use crate::backend::Settings;
 pub(crate) const HOURLY: Duration = Duration::from_secs(3_600);
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A process with both ways out, and the receiver at the other end: the numbers through a meter provider with the exporter of
-/// opentelemetry-otlp, and the histograms by a push.
+/// A process with both ways out, and the receiver at the other end: the numbers through a meter
+/// provider with the exporter of opentelemetry-otlp, and the histograms by a push.
 #[derive(Debug)]
 pub struct Process {
     /// These two before the receiver, which has to be there for the last exports.
@@ -82,7 +83,8 @@ impl Process {
         self.attachments.push(attachment);
     }
 
-    /// Attaches a pool in which every bucket of every worker counts something then: what was before does not count.
+    /// Attaches a pool in which every bucket of every worker counts something then: what was before
+    /// does not count.
     ///
     /// # Panics
     ///
@@ -98,7 +100,8 @@ impl Process {
     ///
     /// # Panics
     ///
-    /// If the receiver in this process does not take it, or if it came otherwise than by the protocol that was set.
+    /// If the receiver in this process does not take it, or if it came otherwise than by the
+    /// protocol that was set.
     #[must_use]
     pub fn export(&self) -> Vec<ExportMetricsServiceRequest> {
         let before = self.receiver.requests().len();

@@ -1,6 +1,7 @@
 //! What a process amounts to: series and bytes by level of detail and workers.
 //!
-//! Measured on whole requests as they arrive. Series and points are the same in every run; bytes are rounded.
+//! Measured on whole requests as they arrive. Series and points are the same in every run; bytes
+//! are rounded.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -144,7 +145,8 @@ fn kilobytes(bytes: usize) -> String {
     }
 }
 
-/// From how many workers on, in one pool, the largest request is longer than this; looked for in steps of 64.
+/// From how many workers on, in one pool, the largest request is longer than this; looked for in
+/// steps of 64.
 #[must_use]
 pub fn workers_beyond(bytes: usize) -> Option<usize> {
     let level = Level { detail: Detail::Worker, histograms: Histograms::Off };

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-/// Log-normal around 20 µs, and one in a hundred around 2 ms: most polls are short, and some do too much at once.
+/// Log-normal around 20 µs, and one in a hundred around 2 ms: most polls are short, and some do too
+/// much at once.
 ///
 /// The same in every run for the same `seed`.
 pub fn durations(seed: u64) -> impl Iterator<Item = Duration> {

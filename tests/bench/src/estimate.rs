@@ -11,8 +11,9 @@ pub(crate) struct Estimate {
 impl Estimate {
     /// The median of what some values are a sample of.
     ///
-    /// The ends are values of the sample: how many lie below the median follows the binomial distribution, here its normal
-    /// approximation. A sample of less than 6 values cannot tell; the ends are the least and the largest then.
+    /// The ends are values of the sample: how many lie below the median follows the binomial
+    /// distribution, here its normal approximation. A sample of less than 6 values cannot tell; the
+    /// ends are the least and the largest then.
     pub(crate) fn median(mut sample: Vec<f64>) -> Self {
         sample.sort_unstable_by(f64::total_cmp);
         let last = sample.len().checked_sub(1).expect("something was measured");

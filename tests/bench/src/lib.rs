@@ -1,7 +1,7 @@
 //! What is measured: ways to export a runtime or a pool, and what each delivers.
 //!
-//! Shared by the report (`main.rs`), by the program that counts allocations (`bin/allocations.rs`) and by the tests. Nothing here takes
-//! the time.
+//! Shared by the report (`main.rs`), by the program that counts allocations (`bin/allocations.rs`)
+//! and by the tests. Nothing here takes the time.
 
 #![allow(
     clippy::missing_panics_doc,

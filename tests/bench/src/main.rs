@@ -1,4 +1,5 @@
-//! What the instrumentation costs, in one run on the machine at hand: `cargo run --release -p bench`.
+//! What the instrumentation costs, in one run on the machine at hand:
+//! `cargo run --release -p bench`.
 //!
 //! Ratios are what counts: every comparison is measured in turns, A B A B.
 

@@ -1,6 +1,7 @@
 //! This program, run once more, and the other one of this package.
 //!
-//! What is measured in a process of its own cannot be made slower, or faster, by what ran before it.
+//! What is measured in a process of its own cannot be made slower, or faster, by what ran before
+//! it.
 
 use std::env;
 use std::ffi::OsString;

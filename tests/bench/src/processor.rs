@@ -6,7 +6,8 @@ use std::time::Duration;
 
 /// The processor time of the threads that there are.
 ///
-/// **Absent when** the system does not tell: it is the first number of Linux' `schedstat`, in nanoseconds.
+/// **Absent when** the system does not tell: it is the first number of Linux' `schedstat`, in
+/// nanoseconds.
 pub(crate) fn processor_time() -> Option<Duration> {
     threads()?.map(|thread| time_of(&thread?)).sum()
 }

@@ -1,4 +1,5 @@
-//! The same polls on two scales with the same ends of buckets: OTLP's exponential one, and explicit bounds.
+//! The same polls on two scales with the same ends of buckets: OTLP's exponential one, and explicit
+//! bounds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use worker_metrics_otel::Numbers;
 
 use crate::subject::{Attached, Bridge, Delivered, Export, Halves, pool};
 
-/// Four buckets for each power of two, as Tokio's log histogram has by default, over the same range.
+/// Four buckets for each power of two, as Tokio's log histogram has by default, over the same
+/// range.
 #[must_use]
 pub fn exponential() -> Scale {
     Scale::exponential(2, Duration::from_nanos(100), Duration::from_secs(60)).expect("a good range")

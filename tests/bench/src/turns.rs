@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// The least time of each of `runs`, which are run one after another, `rounds` times, after a tenth of that to warm up: what the work
-/// takes when nothing comes between.
+/// The least time of each of `runs`, which are run one after another, `rounds` times, after a tenth
+/// of that to warm up: what the work takes when nothing comes between.
 pub(crate) fn least(rounds: usize, runs: &mut [Box<dyn FnMut() + '_>]) -> Vec<Duration> {
     let mut times: Vec<Vec<Duration>> = runs.iter().map(|_| Vec::with_capacity(rounds)).collect();
     for round in 0..rounds + rounds / 10 {

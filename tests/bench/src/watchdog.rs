@@ -82,7 +82,8 @@ fn a_look(runtimes: &[Runtime], interval: Duration, looks: u64) -> Duration {
     end.saturating_sub(begin) / u32::try_from(looks).expect("so many nobody waits for")
 }
 
-/// A runtime that tells the time of the thread which looks at it, after the first looks and so many later.
+/// A runtime that tells the time of the thread which looks at it, after the first looks and so many
+/// later.
 struct Timed {
     source: TokioRuntime,
     looks: u64,
@@ -114,7 +115,8 @@ impl Source for Timed {
 
 /// The processor time of this thread so far.
 ///
-/// **Absent when** the system does not tell: it is the first number of Linux' `schedstat`, in nanoseconds.
+/// **Absent when** the system does not tell: it is the first number of Linux' `schedstat`, in
+/// nanoseconds.
 fn thread_time() -> Option<Duration> {
     let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     Some(Duration::from_nanos(text.split_whitespace().next()?.parse().ok()?))

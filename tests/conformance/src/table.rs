@@ -67,7 +67,8 @@ fn attributes(definition: &Definition) -> String {
     attributes.join(", ")
 }
 
-/// `document` with the table between its markers replaced by the catalogue's; `None` where the markers are missing.
+/// `document` with the table between its markers replaced by the catalogue's; `None` where the
+/// markers are missing.
 #[must_use]
 pub fn replace_in(document: &str) -> Option<String> {
     let (before, rest) = document.split_once(BEGIN)?;

@@ -1,6 +1,7 @@
 //! Which panels there are, in the order in which somebody reads them at night.
 //!
-//! The queries ask the metrics themselves and no recorded series, so that the dashboard works where the rules are not loaded.
+//! The queries ask the metrics themselves and no recorded series, so that the dashboard works where
+//! the rules are not loaded.
 
 use crate::panel::{Panel, Shape};
 use crate::query::{Query, group_labels, runtime_labels};
@@ -120,7 +121,10 @@ fn stalls() -> Row {
             lines("Poll in progress", "s", [Query::new("topk(10, <worker.progress.age>)", WORKER)])
                 .alert("TokioWorkerStalled")
                 .thresholds([1.0])
-                .meaning("Which worker is stuck, and for how long. A line that climbs at one second a second is a poll that does not return."),
+                .meaning(
+                    "Which worker is stuck, and for how long. A line that climbs at one second a \
+                          second is a poll that does not return.",
+                ),
             lines(
                 "Stalls that began",
                 "short",

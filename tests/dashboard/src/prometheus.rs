@@ -1,7 +1,8 @@
 //! What metrics and attributes are called in Prometheus.
 //!
-//! Under its default translation of OTLP, `UnderscoreEscapingWithSuffixes`: it holds without any configuration, and its names need
-//! no quotes in a query. **Source**: Prometheus 3, `otlp.translation_strategy`.
+//! Under its default translation of OTLP, `UnderscoreEscapingWithSuffixes`: it holds without any
+//! configuration, and its names need no quotes in a query. **Source**: Prometheus 3,
+//! `otlp.translation_strategy`.
 
 use worker_metrics::catalogue::Instrument;
 use worker_metrics::{Attribute, Definition, Namespace};

@@ -16,8 +16,9 @@ pub struct Query {
 }
 
 impl Query {
-    /// A query from a template, in which `<worker.parks>` is the metric, for the chosen services, instances and runtimes, and
-    /// `<worker.count tokio_worker_state="busy">` the same with more matchers. `BY` is what tells runtimes apart.
+    /// A query from a template, in which `<worker.parks>` is the metric, for the chosen services,
+    /// instances and runtimes, and `<worker.count tokio_worker_state="busy">` the same with more
+    /// matchers. `BY` is what tells runtimes apart.
     ///
     /// # Panics
     ///
@@ -40,7 +41,8 @@ impl Query {
         query
     }
 
-    /// A quantile of a histogram for each of `by`, from classic buckets or from native ones, whichever there are.
+    /// A quantile of a histogram for each of `by`, from classic buckets or from native ones,
+    /// whichever there are.
     #[must_use]
     pub fn quantile(quantile: f64, suffix: &str, by: &[String], legend: &str) -> Self {
         let of = |name: &str, by: &str| {

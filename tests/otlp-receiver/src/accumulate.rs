@@ -6,11 +6,13 @@ use std::ops::Range;
 
 use crate::{Buckets, Data, ExponentialHistogram, Histogram, Number, Point};
 
-/// The most buckets that a merge of exponential histograms may need before it gives up resolution: the SDKs' default
-/// (opentelemetry-specification, metrics/sdk.md, "MaxSize", 160). A longer histogram from the peer keeps its length.
+/// The most buckets that a merge of exponential histograms may need before it gives up resolution:
+/// the SDKs' default (opentelemetry-specification, metrics/sdk.md, "MaxSize", 160). A longer
+/// histogram from the peer keeps its length.
 const MAX_BUCKETS: usize = 160;
 
-/// Adds a delta to the total: the values add up, the first start time stays, the last time is taken.
+/// Adds a delta to the total: the values add up, the first start time stays, the last time is
+/// taken.
 ///
 /// A delta that cannot be added begins a new total: a histogram with other bounds than before.
 pub(crate) fn accumulate(total: &mut Point, delta: Point) {
@@ -125,7 +127,8 @@ impl Run {
         usize::try_from(self.0.end - self.0.start).unwrap_or(usize::MAX)
     }
 
-    /// Adds the counts of `buckets`, which lie within this run, to `counts`, which are as many as the run is long.
+    /// Adds the counts of `buckets`, which lie within this run, to `counts`, which are as many as
+    /// the run is long.
     fn count(&self, buckets: &Buckets, coarser: i64, counts: &mut [u64]) {
         for (index, bucket) in (i64::from(buckets.offset)..).zip(&buckets.bucket_counts) {
             let slot = usize::try_from(shift(index, coarser) - self.0.start).ok();
@@ -136,7 +139,8 @@ impl Run {
     }
 }
 
-/// The index of a bucket at a scale that is coarser by `coarser`: each step halves it, rounding down.
+/// The index of a bucket at a scale that is coarser by `coarser`: each step halves it, rounding
+/// down.
 fn shift(index: i64, coarser: i64) -> i64 {
     index >> coarser.clamp(0, 63)
 }

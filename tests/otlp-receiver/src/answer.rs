@@ -15,9 +15,9 @@ use tonic::{Code, Status};
 
 /// An answer of any status, headers, body and trailers.
 ///
-/// Over HTTP/1.1, trailers are sent only if the peer asked for them (`te: trailers`) and the header `trailer` names them.
-/// An answer that HTTP cannot carry becomes a bare 500, and counts as one: a status that is not within `200..=999`, a name
-/// or a value that no header can have.
+/// Over HTTP/1.1, trailers are sent only if the peer asked for them (`te: trailers`) and the header
+/// `trailer` names them. An answer that HTTP cannot carry becomes a bare 500, and counts as one: a
+/// status that is not within `200..=999`, a name or a value that no header can have.
 ///
 /// # Examples
 ///
@@ -94,8 +94,8 @@ impl Answer {
         self.header("content-encoding", "gzip").body(gzip(body.as_ref()))
     }
 
-    /// Whether this answer says that the request was taken: its status is 2xx, and no `grpc-status`, in headers or
-    /// trailers, is other than 0.
+    /// Whether this answer says that the request was taken: its status is 2xx, and no
+    /// `grpc-status`, in headers or trailers, is other than 0.
     #[must_use]
     pub fn is_acceptance(&self) -> bool {
         let mut fields = self.headers.iter().chain(&self.trailers);

@@ -9,11 +9,11 @@ use crate::{Attributes, attributes};
 /// The last state of every series.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Document {
-    /// The resource of the latest request that named one. Series of other resources are shown too, and apart, but without
-    /// theirs.
+    /// The resource of the latest request that named one. Series of other resources are shown too,
+    /// and apart, but without theirs.
     pub resource: Attributes,
-    /// One entry for each stream, sorted by name. A name is repeated if several resources or scopes have it, or if it came
-    /// with different units, types or temporalities.
+    /// One entry for each stream, sorted by name. A name is repeated if several resources or scopes
+    /// have it, or if it came with different units, types or temporalities.
     pub metrics: Vec<Metric>,
     /// Requests that were accepted.
     pub exports: u64,
@@ -45,8 +45,8 @@ pub struct Metric {
     /// How the peer sent the points. Absent for gauges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporality: Option<Temporality>,
-    /// One point for each series, sorted by attributes. With [`Temporality::Delta`] a point is the total of all deltas
-    /// received, from the start of the first to the time of the last.
+    /// One point for each series, sorted by attributes. With [`Temporality::Delta`] a point is the
+    /// total of all deltas received, from the start of the first to the time of the last.
     pub points: Vec<Point>,
 }
 
@@ -155,7 +155,8 @@ pub enum Data {
 pub enum Number {
     /// A whole number.
     Int(i64),
-    /// A fraction. JSON cannot hold NaN and infinity: they are written as `null`, which is read as NaN.
+    /// A fraction. JSON cannot hold NaN and infinity: they are written as `null`, which is read as
+    /// NaN.
     Double(#[serde(deserialize_with = "null_is_nan")] f64),
 }
 
@@ -184,7 +185,8 @@ impl Number {
 pub struct Histogram {
     /// The number of values.
     pub count: u64,
-    /// The sum of the values. Absent if the peer left it unset, once in a series of deltas being enough.
+    /// The sum of the values. Absent if the peer left it unset, once in a series of deltas being
+    /// enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sum: Option<f64>,
     /// The upper bounds of all buckets but the last, which has none.
@@ -199,10 +201,12 @@ pub struct Histogram {
 pub struct ExponentialHistogram {
     /// The number of values.
     pub count: u64,
-    /// The sum of the values. Absent if the peer left it unset, once in a series of deltas being enough.
+    /// The sum of the values. Absent if the peer left it unset, once in a series of deltas being
+    /// enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sum: Option<f64>,
-    /// The resolution: bucket `i` holds the values in `(base^i, base^(i+1)]` with `base = 2^(2^-scale)`.
+    /// The resolution: bucket `i` holds the values in `(base^i, base^(i+1)]` with
+    /// `base = 2^(2^-scale)`.
     pub scale: i32,
     /// The number of values that count as zero.
     pub zero_count: u64,

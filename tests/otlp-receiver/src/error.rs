@@ -21,7 +21,8 @@ pub enum ReceiverError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// The wanted address is not one of this machine's own (127.0.0.0/8), and a receiver is nobody else's.
+    /// The wanted address is not one of this machine's own (127.0.0.0/8), and a receiver is nobody
+    /// else's.
     NotLoopback(Ipv4Addr),
     /// The receiver's thread could not be started.
     Thread(io::Error),

@@ -1,6 +1,6 @@
-//! The gate before both servers: it reads a request, counts it, notes how it travelled, and applies the fault.
-//! Called by the router of each server for every request, whatever its path.
-//! Never looks into a body.
+//! The gate before both servers: it reads a request, counts it, notes how it travelled, and applies
+//! the fault. Called by the router of each server for every request, whatever its path. Never looks
+//! into a body.
 
 use std::{future::pending, sync::Arc, time::Duration};
 
@@ -23,8 +23,9 @@ use crate::{
     store::Store,
 };
 
-/// The largest message that is read, in bytes, before and after decompression. The collector's default over HTTP is 20 MiB
-/// (`confighttp`, `max_request_body_size`), over gRPC 4 MiB; two histograms of 119 buckets for 64 workers are 250 kB.
+/// The largest message that is read, in bytes, before and after decompression. The collector's
+/// default over HTTP is 20 MiB (`confighttp`, `max_request_body_size`), over gRPC 4 MiB; two
+/// histograms of 119 buckets for 64 workers are 250 kB.
 pub(crate) const MAX_MESSAGE: usize = 16 << 20;
 
 /// Bytes that no protobuf message begins with: a tag that never ends.
@@ -89,7 +90,8 @@ impl Gate {
         router.layer(middleware::from_fn_with_state(self, pass))
     }
 
-    /// The verdict on a request that met this fault: at once, or when the fault no longer holds it back.
+    /// The verdict on a request that met this fault: at once, or when the fault no longer holds it
+    /// back.
     async fn verdict(&self, met: Met) -> Verdict {
         match met.fault {
             Fault::None => Verdict::Pass(PartialSuccess(None)),
@@ -155,7 +157,8 @@ async fn pass(
             };
         }
     };
-    // Before it is counted: who waits for the count and then sets another fault means the requests after this one.
+    // Before it is counted: who waits for the count and then sets another fault means the requests
+    // after this one.
     let met = gate.script.take();
     gate.store.arrived(Some(Transport::new(gate.protocol, &parts, body.len())));
     match gate.verdict(met).await {
@@ -187,7 +190,8 @@ async fn pass(
     }
 }
 
-/// Whether a server's own response says that it stored the request: a refusal over gRPC has its status in the headers.
+/// Whether a server's own response says that it stored the request: a refusal over gRPC has its
+/// status in the headers.
 fn is_acknowledgement(response: &Response) -> bool {
     response.status().is_success() && !response.headers().contains_key(Status::GRPC_STATUS)
 }

@@ -42,8 +42,9 @@ impl Scope {
 
 /// A series with all its points in order of arrival.
 ///
-/// Its identity is the resource, the scope, the metric's name and the attributes. Unit, type and temporality are those of the
-/// first point; should they change, [`State::violations`](crate::State::violations) has it.
+/// Its identity is the resource, the scope, the metric's name and the attributes. Unit, type and
+/// temporality are those of the first point; should they change,
+/// [`State::violations`](crate::State::violations) has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     /// The resource.
@@ -99,8 +100,8 @@ impl Series {
         self.points.iter().filter(|point| point.data.is_some()).map(|point| point.interval).collect()
     }
 
-    /// Everything that was received: of deltas the total, also across an end; otherwise the last value. Absent if no point
-    /// has a value.
+    /// Everything that was received: of deltas the total, also across an end; otherwise the last
+    /// value. Absent if no point has a value.
     ///
     /// A histogram whose bounds change begins a new total.
     #[must_use]
@@ -163,7 +164,8 @@ pub enum Breach {
         /// What the point before covers.
         before: Interval,
     },
-    /// The start is before the time of the point before: of a delta, or of a cumulative point with a new start.
+    /// The start is before the time of the point before: of a delta, or of a cumulative point with
+    /// a new start.
     Overlap {
         /// What the point before covers.
         before: Interval,
@@ -173,17 +175,20 @@ pub enum Breach {
         /// What the point before covers.
         before: Interval,
     },
-    /// A value went back without a new start: a monotonic sum, or a count of a histogram. Of deltas: it is below zero.
+    /// A value went back without a new start: a monotonic sum, or a count of a histogram. Of
+    /// deltas: it is below zero.
     ValueWentBack,
-    /// The series had ended at this time, and the point does not begin after it. A series may come back with a later start.
+    /// The series had ended at this time, and the point does not begin after it. A series may come
+    /// back with a later start.
     AfterEnd {
         /// The time of the end in nanoseconds since 1970.
         end_unix_nano: u64,
     },
-    /// Unit, type, monotonicity or temporality are others than before; or the bounds of a cumulative histogram, without a
-    /// new start.
+    /// Unit, type, monotonicity or temporality are others than before; or the bounds of a
+    /// cumulative histogram, without a new start.
     OtherShape,
-    /// The count of a histogram is not the sum of its buckets, or its buckets do not match its bounds.
+    /// The count of a histogram is not the sum of its buckets, or its buckets do not match its
+    /// bounds.
     Buckets,
 }
 

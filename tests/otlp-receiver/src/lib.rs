@@ -4,18 +4,23 @@
 //! peer ─ gRPC or HTTP/protobuf ─ server ─ gate (count, fault) ─ grpc | http ─ Store ─ State ─ Document
 //! ```
 //!
-//! A [`Receiver`] listens on two loopback ports and keeps the last state of every series. It runs on a thread and a
-//! runtime of its own, so that it never adds to what is measured, and it stops when it is dropped.
+//! A [`Receiver`] listens on two loopback ports and keeps the last state of every series. It runs
+//! on a thread and a runtime of its own, so that it never adds to what is measured, and it stops
+//! when it is dropped.
 //!
-//! * What it received: [`Receiver::snapshot`] gives a [`Document`]; [`Receiver::requests`] the messages themselves, if asked
-//!   for; [`Receiver::last_transport`] how the last one travelled.
-//! * How each series came: [`Receiver::series`] with all points, [`Receiver::violations`] with those that cannot be right;
-//!   [`Receiver::resources`] and [`Receiver::scopes`] with all there were.
-//! * When it received it: [`Receiver::wait_until`] and [`Receiver::wait_for_exports`]; no test needs to sleep.
-//! * How it misbehaves: [`Receiver::set_fault`] with a [`Fault`], [`Receiver::set_faults`] with one for each request;
-//!   [`Answer`] is any answer at all.
-//! * Where it listens and how it speaks: [`ReceiverBuilder`]; with the feature `tls`, `TestCa` makes certificates for TLS.
-//! * What stands between: a [`Relay`] that falls silent or refuses, an [`HttpProxy`] that notes what it was asked for.
+//! * What it received: [`Receiver::snapshot`] gives a [`Document`]; [`Receiver::requests`] the
+//!   messages themselves, if asked for; [`Receiver::last_transport`] how the last one travelled.
+//! * How each series came: [`Receiver::series`] with all points, [`Receiver::violations`] with
+//!   those that cannot be right; [`Receiver::resources`] and [`Receiver::scopes`] with all there
+//!   were.
+//! * When it received it: [`Receiver::wait_until`] and [`Receiver::wait_for_exports`]; no test
+//!   needs to sleep.
+//! * How it misbehaves: [`Receiver::set_fault`] with a [`Fault`], [`Receiver::set_faults`] with one
+//!   for each request; [`Answer`] is any answer at all.
+//! * Where it listens and how it speaks: [`ReceiverBuilder`]; with the feature `tls`, `TestCa`
+//!   makes certificates for TLS.
+//! * What stands between: a [`Relay`] that falls silent or refuses, an [`HttpProxy`] that notes
+//!   what it was asked for.
 //!
 //! ```rust
 //! use otlp_receiver::Receiver;

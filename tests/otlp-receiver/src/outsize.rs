@@ -21,19 +21,22 @@ use tonic::Status;
 
 use crate::{Protocol, answer::frame_head, http};
 
-/// How often an endless body lets another byte drip: far below any timeout, so that a limit on idle time never strikes.
+/// How often an endless body lets another byte drip: far below any timeout, so that a limit on idle
+/// time never strikes.
 const DRIP: Duration = Duration::from_millis(10);
 
 /// The size of the pieces of a huge body.
 const PIECE: usize = 16 << 10;
 static ZEROS: [u8; PIECE] = [0; PIECE];
 
-/// A success whose body never ends: a zero byte at a time. Over gRPC every five of them are an empty message.
+/// A success whose body never ends: a zero byte at a time. Over gRPC every five of them are an
+/// empty message.
 pub(crate) fn endless_body(protocol: Protocol) -> Response {
     success(protocol, Body::new(Endless(tokio::time::interval(DRIP))))
 }
 
-/// A success with a body of so many zero bytes. Over gRPC they are one message, `grpc-status: 0` comes after it.
+/// A success with a body of so many zero bytes. Over gRPC they are one message, `grpc-status: 0`
+/// comes after it.
 pub(crate) fn huge_body(protocol: Protocol, size: usize) -> Response {
     let body = match protocol {
         Protocol::Grpc => {

@@ -30,7 +30,8 @@ pub(crate) struct Incoming {
     pub(crate) data: Option<Data>,
 }
 
-/// The shape and the points of a metric; `None` for a summary and for a metric without data, which are not stored.
+/// The shape and the points of a metric; `None` for a summary and for a metric without data, which
+/// are not stored.
 pub(crate) fn points(data: Option<metric::Data>) -> Option<(Shape, Vec<Incoming>)> {
     let (kind, monotonic, temporality, points) = match data? {
         metric::Data::Gauge(gauge) => (MetricType::Gauge, None, None, numbers(gauge.data_points)),

@@ -6,12 +6,14 @@ use std::net::TcpListener;
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
-/// First port handed out by any process, and how many each has: below the ephemeral ports, from 32768 on Linux.
+/// First port handed out by any process, and how many each has: below the ephemeral ports, from
+/// 32768 on Linux.
 const FIRST: u16 = 20_000;
 const EACH: u16 = 20;
 
-/// A free port that no one gets who does not ask for it: below the ephemeral ports, out of which other servers on port 0 and
-/// connections get theirs. So it is still free after a receiver that had it is gone.
+/// A free port that no one gets who does not ask for it: below the ephemeral ports, out of which
+/// other servers on port 0 and connections get theirs. So it is still free after a receiver that
+/// had it is gone.
 #[must_use]
 pub fn lasting_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);

@@ -23,10 +23,12 @@ use tokio::{
 
 use crate::background::Background;
 
-/// An HTTP/1.1 forward proxy that takes one address for every host, and notes what it was asked for.
+/// An HTTP/1.1 forward proxy that takes one address for every host, and notes what it was asked
+/// for.
 ///
-/// It understands requests with an absolute URI (`POST http://host:4318/v1/metrics`), which it passes on, and `CONNECT`,
-/// for which it makes a tunnel. Anything else gets 400. Dropping it closes its port and all connections.
+/// It understands requests with an absolute URI (`POST http://host:4318/v1/metrics`), which it
+/// passes on, and `CONNECT`, for which it makes a tunnel. Anything else gets 400. Dropping it
+/// closes its port and all connections.
 ///
 /// # Examples
 ///
@@ -99,7 +101,8 @@ impl HttpProxy {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The hosts that were asked for, in order of arrival; one that was asked for again is repeated.
+    /// The hosts that were asked for, in order of arrival; one that was asked for again is
+    /// repeated.
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {
         self.requests().into_iter().map(|request| request.host).collect()

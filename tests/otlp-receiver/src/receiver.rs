@@ -21,8 +21,9 @@ use crate::{
 
 /// An OTLP metrics receiver on two loopback ports, on a thread and a runtime of its own.
 ///
-/// Dropping it stops it: both ports and all connections are closed, requests under way are cut off, and the thread is
-/// joined, which blocks for a moment. The ports can then be bound again, see [`ReceiverBuilder::grpc_port`].
+/// Dropping it stops it: both ports and all connections are closed, requests under way are cut off,
+/// and the thread is joined, which blocks for a moment. The ports can then be bound again, see
+/// [`ReceiverBuilder::grpc_port`].
 ///
 /// # Examples
 ///
@@ -66,20 +67,22 @@ impl Receiver {
         ReceiverBuilder::default()
     }
 
-    /// The port of the gRPC server; with [`ReceiverBuilder::http_only`] a port on which nobody listens.
+    /// The port of the gRPC server; with [`ReceiverBuilder::http_only`] a port on which nobody
+    /// listens.
     #[must_use]
     pub fn grpc_port(&self) -> u16 {
         self.grpc_port
     }
 
-    /// The port of the HTTP server; with [`ReceiverBuilder::grpc_only`] a port on which nobody listens.
+    /// The port of the HTTP server; with [`ReceiverBuilder::grpc_only`] a port on which nobody
+    /// listens.
     #[must_use]
     pub fn http_port(&self) -> u16 {
         self.http_port
     }
 
-    /// `http://127.0.0.1:PORT` of the gRPC server; this and the other endpoints have the address that was chosen, and
-    /// `https` with TLS.
+    /// `http://127.0.0.1:PORT` of the gRPC server; this and the other endpoints have the address
+    /// that was chosen, and `https` with TLS.
     #[must_use]
     pub fn grpc_endpoint(&self) -> String {
         self.url(self.grpc_port)
@@ -91,7 +94,8 @@ impl Receiver {
         format!("{}{}", self.http_base(), http::PATH)
     }
 
-    /// `http://127.0.0.1:PORT` of the HTTP server: a base for all signals, as `OTEL_EXPORTER_OTLP_ENDPOINT` has it.
+    /// `http://127.0.0.1:PORT` of the HTTP server: a base for all signals, as
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` has it.
     #[must_use]
     pub fn http_base(&self) -> String {
         self.url(self.http_port)
@@ -137,8 +141,8 @@ impl Receiver {
         self.store.read().ended_series()
     }
 
-    /// How each request that arrived as a whole travelled, if the receiver was built with [`ReceiverBuilder::keep_requests`];
-    /// otherwise the last one alone.
+    /// How each request that arrived as a whole travelled, if the receiver was built with
+    /// [`ReceiverBuilder::keep_requests`]; otherwise the last one alone.
     #[must_use]
     pub fn transports(&self) -> Vec<Transport> {
         self.store.read().transports().to_vec()
@@ -180,9 +184,11 @@ impl Receiver {
         self.store.read().series(metric)
     }
 
-    /// The points of all series that cannot be right after those before them, in order of arrival: a [`Breach`](crate::Breach) says how.
+    /// The points of all series that cannot be right after those before them, in order of arrival:
+    /// a [`Breach`](crate::Breach) says how.
     ///
-    /// A request that a peer repeats because the answer was lost is a violation, too: its deltas overlap.
+    /// A request that a peer repeats because the answer was lost is a violation, too: its deltas
+    /// overlap.
     ///
     /// # Panics
     ///
@@ -194,13 +200,15 @@ impl Receiver {
 
     /// Waits until the condition holds: true if it does, at once or before the time is over.
     ///
-    /// The condition is looked at now and after every request. It must not call this receiver, whose state is locked.
+    /// The condition is looked at now and after every request. It must not call this receiver,
+    /// whose state is locked.
     #[must_use]
     pub fn wait_until(&self, timeout: Duration, condition: impl FnMut(&State) -> bool) -> bool {
         self.store.wait_until(timeout, condition)
     }
 
-    /// Waits until at least so many requests were accepted: true if they were before the time is over.
+    /// Waits until at least so many requests were accepted: true if they were before the time is
+    /// over.
     #[must_use]
     pub fn wait_for_exports(&self, exports: u64, timeout: Duration) -> bool {
         self.wait_until(timeout, |state| state.exports() >= exports)
@@ -211,11 +219,11 @@ impl Receiver {
         self.script.set(fault);
     }
 
-    /// Misbehaves from now on like this, on both ports together: the first request meets the first fault, the second the
-    /// second, and so on; those that come after the last fault meet none.
+    /// Misbehaves from now on like this, on both ports together: the first request meets the first
+    /// fault, the second the second, and so on; those that come after the last fault meet none.
     ///
-    /// This replaces what was set before, and ends every [`Fault::Hang`] of before; one of these faults that hangs does so
-    /// until faults are set again.
+    /// This replaces what was set before, and ends every [`Fault::Hang`] of before; one of these
+    /// faults that hangs does so until faults are set again.
     pub fn set_faults(&self, faults: impl IntoIterator<Item = Fault>) {
         self.script.set_each(faults);
     }
@@ -231,8 +239,8 @@ impl fmt::Debug for Receiver {
     }
 }
 
-/// The options of a [`Receiver`]; by default both ports are free ones of 127.0.0.1, without TLS, each server speaks HTTP/1.1
-/// and HTTP/2, and requests are not kept.
+/// The options of a [`Receiver`]; by default both ports are free ones of 127.0.0.1, without TLS,
+/// each server speaks HTTP/1.1 and HTTP/2, and requests are not kept.
 #[derive(Clone, Debug)]
 pub struct ReceiverBuilder {
     ip: Ipv4Addr,
@@ -267,8 +275,8 @@ impl ReceiverBuilder {
         Self { ip, ..self }
     }
 
-    /// The port of the gRPC server, 0 for a free one. With the port of a receiver that was stopped, the new one takes its
-    /// place.
+    /// The port of the gRPC server, 0 for a free one. With the port of a receiver that was stopped,
+    /// the new one takes its place.
     #[must_use]
     pub fn grpc_port(self, port: u16) -> Self {
         Self { grpc_port: port, ..self }
@@ -294,7 +302,8 @@ impl ReceiverBuilder {
 
     /// Whether each server speaks one version of HTTP, as most do in the field.
     ///
-    /// * gRPC: HTTP/2 with prior knowledge. To HTTP/1.1 it answers with the HTTP/2 frame SETTINGS and closes, as grpc-go does.
+    /// * gRPC: HTTP/2 with prior knowledge. To HTTP/1.1 it answers with the HTTP/2 frame SETTINGS
+    ///   and closes, as grpc-go does.
     /// * HTTP: HTTP/1.1.
     #[must_use]
     pub fn strict(self, strict: bool) -> Self {
@@ -308,7 +317,8 @@ impl ReceiverBuilder {
         Self { tls: Some(tls), ..self }
     }
 
-    /// Whether [`Receiver::requests`] keeps every accepted request; they add up for as long as the receiver runs.
+    /// Whether [`Receiver::requests`] keeps every accepted request; they add up for as long as the
+    /// receiver runs.
     #[must_use]
     pub fn keep_requests(self, keep: bool) -> Self {
         Self { keep_requests: keep, ..self }
@@ -318,7 +328,8 @@ impl ReceiverBuilder {
     ///
     /// # Errors
     ///
-    /// If the address is not a loopback one, a port cannot be bound, or no thread or runtime can be had.
+    /// If the address is not a loopback one, a port cannot be bound, or no thread or runtime can be
+    /// had.
     pub fn start(self) -> Result<Receiver, ReceiverError> {
         if !self.ip.is_loopback() {
             return Err(ReceiverError::NotLoopback(self.ip));

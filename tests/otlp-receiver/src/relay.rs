@@ -24,7 +24,8 @@ use crate::background::Background;
 
 /// A TCP relay: passes bytes on between its peers and a port, until it is told otherwise.
 ///
-/// Each change is in force when the method returns. Dropping the relay closes its port and all connections.
+/// Each change is in force when the method returns. Dropping the relay closes its port and all
+/// connections.
 ///
 /// # Examples
 ///
@@ -98,7 +99,8 @@ impl Relay {
         self.connections.load(Relaxed)
     }
 
-    /// The connections of now pass nothing on any more, in either direction, and stay open; later ones work.
+    /// The connections of now pass nothing on any more, in either direction, and stay open; later
+    /// ones work.
     pub fn go_silent(&self) {
         self.order(Order::GoSilent);
     }
@@ -115,7 +117,8 @@ impl Relay {
 
     fn order(&self, order: Order) {
         let (done, is_done) = std_mpsc::channel();
-        // Errors mean that the relay's thread has panicked, which the test sees by what does not arrive.
+        // Errors mean that the relay's thread has panicked, which the test sees by what does not
+        // arrive.
         if self.orders.send((order, done)).is_ok() {
             _ = is_done.recv();
         }
@@ -152,7 +155,8 @@ async fn serve(
                     }
                     Order::Resume => match listener.take().map_or_else(|| listen(port), Ok) {
                         Ok(again) => listener = Some(again),
-                        // Nobody else can have the port; so nobody can help, and the test fails at its next connection.
+                        // Nobody else can have the port; so nobody can help, and the test fails at
+                        // its next connection.
                         Err(_) => return,
                     },
                 }

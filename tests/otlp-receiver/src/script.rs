@@ -62,7 +62,8 @@ impl Script {
         self.take_if(|_| true).expect("every fault will do")
     }
 
-    /// The fault of the request, if it is one that this request is to meet; otherwise it is left for another.
+    /// The fault of the request, if it is one that this request is to meet; otherwise it is left
+    /// for another.
     pub(crate) fn take_if(&self, wanted: impl FnOnce(&Fault) -> bool) -> Option<Met> {
         let mut met = None;
         // Nobody waits for a fault to be used up.

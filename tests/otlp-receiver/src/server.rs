@@ -28,8 +28,8 @@ use crate::{
     store::Store,
 };
 
-/// How long a server that cannot accept waits before it tries again. The causes (no more file descriptors, mostly) pass by
-/// themselves or not at all; axum's `serve` waits 1 s.
+/// How long a server that cannot accept waits before it tries again. The causes (no more file
+/// descriptors, mostly) pass by themselves or not at all; axum's `serve` waits 1 s.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// What both servers share.
@@ -104,7 +104,8 @@ impl Port {
         _ = stream.set_nodelay(true);
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
-            // An error here is the peer's: it does not speak TLS, or does not trust us, or we do not trust it.
+            // An error here is the peer's: it does not speak TLS, or does not trust us, or we do
+            // not trust it.
             if let Ok(stream) = tls.accept(stream).await {
                 self.exchange(stream).await;
             }

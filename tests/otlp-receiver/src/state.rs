@@ -1,6 +1,6 @@
-//! Everything the receiver knows: the last state of every series, and what was counted.
-//! Changed by the two servers through `Store`, read by `Receiver` and by the conditions of `wait_until`.
-//! Never refuses a point: what a request says is shown, right or wrong.
+//! Everything the receiver knows: the last state of every series, and what was counted. Changed by
+//! the two servers through `Store`, read by `Receiver` and by the conditions of `wait_until`. Never
+//! refuses a point: what a request says is shown, right or wrong.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +19,16 @@ use crate::{
 
 /// What a [`Receiver`](crate::Receiver) got so far.
 ///
-/// A series is identified by resource, scope, metric (name, unit, type, monotonicity, temporality) and attributes, whatever
-/// the order of the attributes.
+/// A series is identified by resource, scope, metric (name, unit, type, monotonicity, temporality)
+/// and attributes, whatever the order of the attributes.
 ///
 /// * Cumulative series and gauges: the last point that arrived.
-/// * Delta series: the total of all deltas since the series began, from the start time of the first to the time of the
-///   last, so that the last state is everything received. Exponential histograms of different scales are added at the finest
-///   scale that holds both; a histogram whose bounds change begins anew.
-/// * A point flagged "no recorded value" ends its series: the series is no longer shown. If it comes back, it begins anew.
+/// * Delta series: the total of all deltas since the series began, from the start time of the first
+///   to the time of the last, so that the last state is everything received. Exponential histograms
+///   of different scales are added at the finest scale that holds both; a histogram whose bounds
+///   change begins anew.
+/// * A point flagged "no recorded value" ends its series: the series is no longer shown. If it
+///   comes back, it begins anew.
 /// * Summaries are not stored.
 #[derive(Debug, Default)]
 pub struct State {
@@ -112,7 +114,8 @@ impl State {
         self.streams.values().map(|stream| stream.series.len()).sum()
     }
 
-    /// How each request that arrived as a whole travelled, if requests are kept; otherwise the last one alone.
+    /// How each request that arrived as a whole travelled, if requests are kept; otherwise the last
+    /// one alone.
     #[must_use]
     pub fn transports(&self) -> &[Transport] {
         &self.transports
@@ -156,7 +159,8 @@ impl State {
 
     /// The points of all series that cannot be right after those before them, in order of arrival.
     ///
-    /// A request that a peer repeats because the answer was lost is a violation, too: its deltas overlap.
+    /// A request that a peer repeats because the answer was lost is a violation, too: its deltas
+    /// overlap.
     ///
     /// # Panics
     ///

@@ -27,7 +27,8 @@ use crate::Protocol;
 
 /// A certificate authority that nobody trusts unless told to.
 ///
-/// Each has a name of its own, so that a certificate of one is of an unknown issuer to who trusts another.
+/// Each has a name of its own, so that a certificate of one is of an unknown issuer to who trusts
+/// another.
 ///
 /// # Examples
 ///
@@ -170,7 +171,8 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// How a receiver speaks TLS (1.2 or 1.3): ALPN is `h2` on the gRPC port and `http/1.1` on the other.
+/// How a receiver speaks TLS (1.2 or 1.3): ALPN is `h2` on the gRPC port and `http/1.1` on the
+/// other.
 #[derive(Clone, Debug)]
 pub struct Tls {
     server: Identity,

@@ -31,13 +31,13 @@ pub struct Transport {
     pub protocol: Protocol,
     /// The path of the request.
     pub path: String,
-    /// The headers (gRPC: the metadata as well) in order of arrival, names in lower case. Bytes of a value that are no UTF-8
-    /// are replaced.
+    /// The headers (gRPC: the metadata as well) in order of arrival, names in lower case. Bytes of
+    /// a value that are no UTF-8 are replaced.
     pub headers: Vec<(String, String)>,
     /// `grpc-encoding` or `content-encoding`; absent if the peer named none.
     pub content_encoding: Option<String>,
-    /// Size of the body in bytes as it travelled, that is after compression. Over gRPC this includes the 5 bytes that
-    /// precede a message.
+    /// Size of the body in bytes as it travelled, that is after compression. Over gRPC this
+    /// includes the 5 bytes that precede a message.
     pub body_size: usize,
 }
 

@@ -1,4 +1,5 @@
-//! What the scenarios share: pools whose polls are counted by hand, and receivers that are asked what they have.
+//! What the scenarios share: pools whose polls are counted by hand, and receivers that are asked
+//! what they have.
 
 use std::time::Duration;
 
@@ -38,7 +39,8 @@ pub const POLLS: &str = "worker_pool.worker.polls";
 /// The name of the histogram of polls.
 pub const DURATION: &str = "worker_pool.task.poll.duration";
 
-/// All that a receiver has counted of a metric, over all series: the last totals, or the sums of deltas.
+/// All that a receiver has counted of a metric, over all series: the last totals, or the sums of
+/// deltas.
 #[must_use]
 pub fn counted(receiver: &Receiver, metric: &str) -> u64 {
     receiver.series(metric).iter().map(counted_by).sum()

@@ -1,7 +1,8 @@
 //! One snapshot of every source for each collection cycle of one meter.
 //!
-//! The SDK runs the callbacks of a cycle one after another on one thread, and says nothing when a cycle begins. A callback that
-//! runs for the second time begins the next one: any callback, since a view may have dropped the others.
+//! The SDK runs the callbacks of a cycle one after another on one thread, and says nothing when a
+//! cycle begins. A callback that runs for the second time begins the next one: any callback, since
+//! a view may have dropped the others.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -13,10 +14,12 @@ use super::replay::{Recorded, Replay, Replayed};
 use crate::options::ReplayOptions;
 use crate::source::{Attached, Last, Number, Registry, Snapshots};
 
-/// The cycles of one meter, one for each thread that collects: two readers may collect at the same time.
+/// The cycles of one meter, one for each thread that collects: two readers may collect at the same
+/// time.
 pub(super) struct Cycles {
     by_thread: Mutex<Vec<(ThreadId, Arc<Mutex<Cycle>>)>>,
-    /// The last values of sources that were detached, with a number each, for the next cycle of every thread.
+    /// The last values of sources that were detached, with a number each, for the next cycle of
+    /// every thread.
     ended: Mutex<Ended>,
     replay: Option<Mutex<Replay>>,
     log: Mutex<Log>,
@@ -46,8 +49,8 @@ pub(super) struct Log {
     pub(super) longest_pause: Option<Duration>,
 }
 
-/// How many threads' snapshots are kept for their next cycle. A reader has one thread of its own; more than these are programs
-/// that collect by hand from changing threads.
+/// How many threads' snapshots are kept for their next cycle. A reader has one thread of its own;
+/// more than these are programs that collect by hand from changing threads.
 const KEPT_THREADS: usize = 8;
 
 /// Time after which last values are given up that no cycle has come for.
@@ -136,8 +139,9 @@ impl Cycles {
 
     /// Runs `observe` for every source with its snapshot of this cycle, on behalf of one callback.
     ///
-    /// Counters of a source that is attached again begin with 0 after a cycle without them: the SDK computes a delta as the
-    /// difference to the cycle before, and does not mind that it may be below 0.
+    /// Counters of a source that is attached again begin with 0 after a cycle without them: the SDK
+    /// computes a delta as the difference to the cycle before, and does not mind that it may be
+    /// below 0.
     pub(super) fn observe(
         &self,
         registry: &Registry,
@@ -186,7 +190,8 @@ impl Cycles {
             return;
         }
         let others = lock(&self.by_thread).len() - 1;
-        // With one reader, which is the rule, this is all there are. Of several, each forgets by time.
+        // With one reader, which is the rule, this is all there are. Of several, each forgets by
+        // time.
         if others == 0 {
             ended.last.retain(|(number, ..)| *number > this.seen_ended);
         }
@@ -222,7 +227,8 @@ struct Cycle {
 }
 
 impl Cycle {
-    /// Chooses which of the detached sources are shown now. Between two attachments of one source is a cycle without it.
+    /// Chooses which of the detached sources are shown now. Between two attachments of one source
+    /// is a cycle without it.
     fn show_ended(&mut self) {
         std::mem::swap(&mut self.ended, &mut self.ended_before);
         self.ended.clear();
@@ -237,7 +243,8 @@ impl Cycle {
         });
     }
 
-    /// Whether an earlier attachment of the same source still has the series, or had them in the cycle before.
+    /// Whether an earlier attachment of the same source still has the series, or had them in the
+    /// cycle before.
     fn has_earlier(&self, attached: &Attached) -> bool {
         let mut earlier = self.ended.iter().chain(&self.ended_before).chain(&self.waiting);
         earlier.any(|earlier| is_same(earlier, attached))

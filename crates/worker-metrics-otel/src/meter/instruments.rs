@@ -48,8 +48,9 @@ impl KnownMeter {
 }
 
 impl RegisteredMeter {
-    /// The meter provider keeps the callbacks for good, and with them `registry`, which holds what is attached alone. Counters and
-    /// replayed histograms go on from what the meters `before` have observed: a pipeline that was rebuilt repeats nothing.
+    /// The meter provider keeps the callbacks for good, and with them `registry`, which holds what
+    /// is attached alone. Counters and replayed histograms go on from what the meters `before` have
+    /// observed: a pipeline that was rebuilt repeats nothing.
     pub(crate) fn new(meter: Meter, registry: Arc<Registry>, options: &Options, before: &[Self]) -> Self {
         let mut observed: Vec<ObservedBefore> = Vec::new();
         for one in before.iter().flat_map(|meter| meter.cycles.observed()) {
@@ -66,8 +67,8 @@ impl RegisteredMeter {
         }
     }
 
-    /// Makes the instruments that `attached` needs and the meter has not. Takes the lock of the SDK's pipeline, and must not be
-    /// called with one that a callback takes.
+    /// Makes the instruments that `attached` needs and the meter has not. Takes the lock of the
+    /// SDK's pipeline, and must not be called with one that a callback takes.
     pub(crate) fn cover(&mut self, attached: &Attached, with_numbers: bool) {
         let namespace = &attached.identity().namespace;
         for row in attached.rows() {

@@ -1,6 +1,7 @@
 //! Histograms through an instrument of the SDK, for exporters that are not OTLP.
 //!
-//! Run once a cycle, on the reader's thread. Records each counted value anew, so that the cost grows with what was counted.
+//! Run once a cycle, on the reader's thread. Records each counted value anew, so that the cost
+//! grows with what was counted.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -21,7 +22,8 @@ pub(super) struct Replay {
     progress: HashMap<SeriesKey, Progress>,
     /// What earlier meters have recorded already.
     recorded_before: Recorded,
-    /// The last values of detached sources that have not been replayed as a whole, and since when they wait.
+    /// The last values of detached sources that have not been replayed as a whole, and since when
+    /// they wait.
     unfinished: Vec<(Last, Instant)>,
     merged: HistogramSnapshot,
 }
@@ -40,8 +42,9 @@ pub(super) struct Replayed {
 }
 
 impl Replayed {
-    /// An instrument for a row, with the bounds of `attached`: where a later source of the namespace has others, its values
-    /// land in the buckets that they fall into. `None` if the source has no such histogram.
+    /// An instrument for a row, with the bounds of `attached`: where a later source of the
+    /// namespace has others, its values land in the buckets that they fall into. `None` if the
+    /// source has no such histogram.
     ///
     /// Takes the lock of the SDK's pipeline, and must not be called with one that a callback takes.
     pub(super) fn new(meter: &Meter, attached: &Attached, row: &Row) -> Option<Self> {
@@ -95,8 +98,8 @@ impl Progress {
         self.due.iter().fold(0, |sum, due| sum.saturating_add(*due))
     }
 
-    /// Records at most `share` values, in proportion to what is due in each bucket and at least one of each: slow polls are rare,
-    /// and must not wait for the fast ones.
+    /// Records at most `share` values, in proportion to what is due in each bucket and at least one
+    /// of each: slow polls are rare, and must not wait for the fast ones.
     fn record(&mut self, total: u64, share: u64, histogram: &Histogram<f64>, attributes: &[KeyValue]) {
         for ((due, recorded), value_s) in self.due.iter_mut().zip(&mut self.recorded).zip(&self.values_s) {
             let part = if total <= share { *due } else { part_of(*due, share, total) };
@@ -158,7 +161,8 @@ impl Replay {
         self.unfinished.push((last.clone(), now));
     }
 
-    /// Records what has been counted since, up to about the limit; the rest is left for the next cycle.
+    /// Records what has been counted since, up to about the limit; the rest is left for the next
+    /// cycle.
     pub(super) fn run(&mut self, snapshots: &Snapshots) {
         let unfinished = std::mem::take(&mut self.unfinished);
         let live: Vec<_> = snapshots.iter().collect();
@@ -232,7 +236,8 @@ fn begin(attached: &Attached, row: &Row, index: usize, scale: &Scale) -> Progres
     Progress::new(scale, base.as_ref())
 }
 
-/// A value for each bucket that the SDK counts in it: the midpoint, and just above its lower bound for the open one.
+/// A value for each bucket that the SDK counts in it: the midpoint, and just above its lower bound
+/// for the open one.
 fn values_s(scale: &Scale) -> Vec<f64> {
     let bounds_s = scale.bounds_s();
     let lower_s = std::iter::once(0.0).chain(bounds_s.iter().copied());

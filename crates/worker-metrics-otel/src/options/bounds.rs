@@ -1,11 +1,13 @@
 //! Bounds of exported histograms, and why some cannot be had.
 //!
-//! Errors are returned while a program sets itself up. An export falls back to the source's own buckets.
+//! Errors are returned while a program sets itself up. An export falls back to the source's own
+//! buckets.
 
 use std::error::Error;
 use std::fmt;
 
-/// What is wrong with the bounds given to [`HistogramOptions::with_bounds`](crate::HistogramOptions::with_bounds).
+/// What is wrong with the bounds given to
+/// [`HistogramOptions::with_bounds`](crate::HistogramOptions::with_bounds).
 ///
 /// Each message names the bound and the remedy (test `each_error_names_the_bound_and_the_remedy`).
 #[derive(Clone, Debug, PartialEq)]

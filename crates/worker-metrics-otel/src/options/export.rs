@@ -9,7 +9,8 @@ use super::{HistogramOptions, Watchdog};
 
 /// Options of an [`Instrumentation`](crate::Instrumentation).
 ///
-/// The default exports every recommended metric, those of workers for each worker, and has a watchdog.
+/// The default exports every recommended metric, those of workers for each worker, and has a
+/// watchdog.
 ///
 /// # Examples
 ///
@@ -59,7 +60,8 @@ pub(crate) struct ReplayOptions {
 pub enum Histograms {
     /// None.
     Off,
-    /// One for each runtime: the sum of those of its workers, bucket by bucket, which loses nothing but the worker.
+    /// One for each runtime: the sum of those of its workers, bucket by bucket, which loses nothing
+    /// but the worker.
     #[default]
     Runtime,
     /// One for each worker. With 23 buckets that is 23 numbers a worker and metric.
@@ -72,15 +74,18 @@ pub enum Histograms {
 pub enum Numbers {
     /// Through the meters if one is registered, and by OTLP with the histograms otherwise.
     ///
-    /// Settled by whatever comes first: a [registration](crate::Instrumentation::register) or an export by OTLP. A meter that is
-    /// registered after that export observes no numbers, and a warning says so.
+    /// Settled by whatever comes first: a [registration](crate::Instrumentation::register) or an
+    /// export by OTLP. A meter that is registered after that export observes no numbers, and a
+    /// warning says so.
     #[default]
     Auto,
-    /// Through the instruments of the registered meters, like every metric of the program: to any exporter, with its views.
+    /// Through the instruments of the registered meters, like every metric of the program: to any
+    /// exporter, with its views.
     Meter,
-    /// By OTLP with the histograms: exact deltas against the last export that was taken, an end for the series of a detached
-    /// source, and no limit of 2000 series for an instrument. Meant for many workers or runtimes: a series costs a small part of
-    /// what it costs through the SDK. Views do not apply.
+    /// By OTLP with the histograms: exact deltas against the last export that was taken, an end for
+    /// the series of a detached source, and no limit of 2000 series for an instrument. Meant for
+    /// many workers or runtimes: a series costs a small part of what it costs through the SDK.
+    /// Views do not apply.
     Otlp,
 }
 
@@ -91,8 +96,9 @@ pub enum Detail {
     /// One for each worker.
     #[default]
     Worker,
-    /// One for each runtime: counts and times are summed, of `*.worker.progress.age` the largest is taken, of
-    /// `*.worker.poll.mean_duration` the mean. Which worker it is cannot be told any more.
+    /// One for each runtime: counts and times are summed, of `*.worker.progress.age` the largest is
+    /// taken, of `*.worker.poll.mean_duration` the mean. Which worker it is cannot be told any
+    /// more.
     Runtime,
 }
 
@@ -125,48 +131,53 @@ impl Options {
         self
     }
 
-    /// Replays the histograms through histograms of the registered meters: for exporters that are not OTLP, such as Prometheus or
-    /// standard output.
+    /// Replays the histograms through histograms of the registered meters: for exporters that are
+    /// not OTLP, such as Prometheus or standard output.
     ///
-    /// Every counted value is recorded once, as the midpoint of its bucket. A source with other buckets than the first of its
-    /// namespace is counted in those of the first. What the SDK has counted of a source stays with it: its histograms do not end
-    /// when the source is detached.
+    /// Every counted value is recorded once, as the midpoint of its bucket. A source with other
+    /// buckets than the first of its namespace is counted in those of the first. What the SDK has
+    /// counted of a source stays with it: its histograms do not end when the source is detached.
     ///
-    /// **Cost**: about 30 ns for each value in a release build, on the reader's thread, where a push by OTLP costs the same
-    /// however much was counted.
+    /// **Cost**: about 30 ns for each value in a release build, on the reader's thread, where a
+    /// push by OTLP costs the same however much was counted.
     #[must_use]
     pub fn with_replayed_histograms(mut self) -> Self {
         self.replay = Some(ReplayOptions::default());
         self
     }
 
-    /// Replays the histograms, but no more than about `at_most` values for each meter and collection.
+    /// Replays the histograms, but no more than about `at_most` values for each meter and
+    /// collection.
     ///
-    /// What is more waits for the next collection: each bucket has its share, and at least one value, so that slow polls are told
-    /// as well as fast ones. Choose a limit above the number of polls between two collections, or the histograms lag behind; a
-    /// warning and [`status`](crate::Instrumentation::status) say so.
+    /// What is more waits for the next collection: each bucket has its share, and at least one
+    /// value, so that slow polls are told as well as fast ones. Choose a limit above the number of
+    /// polls between two collections, or the histograms lag behind; a warning and
+    /// [`status`](crate::Instrumentation::status) say so.
     #[must_use]
     pub fn with_replay_limit(mut self, at_most: NonZeroU32) -> Self {
         self.replay = Some(ReplayOptions { limit: Some(at_most) });
         self
     }
 
-    /// Exports the opt-in metrics as well: `*.worker.poll.mean_duration` and `*.io_driver.fd.count`.
+    /// Exports the opt-in metrics as well: `*.worker.poll.mean_duration` and
+    /// `*.io_driver.fd.count`.
     #[must_use]
     pub fn with_opt_in_metrics(mut self) -> Self {
         self.opt_in_metrics = true;
         self
     }
 
-    /// Adds the flavor of the scheduler to the attributes of every metric, as `tokio.runtime.flavor`.
+    /// Adds the flavor of the scheduler to the attributes of every metric, as
+    /// `tokio.runtime.flavor`.
     #[must_use]
     pub fn with_flavor(mut self) -> Self {
         self.flavor = true;
         self
     }
 
-    /// Sets the watchdog, which counts the stalls of the workers on a thread of its own: `*.worker.stalls` and
-    /// `*.worker.stall.duration` need it. By default there is [`Watchdog::default()`].
+    /// Sets the watchdog, which counts the stalls of the workers on a thread of its own:
+    /// `*.worker.stalls` and `*.worker.stall.duration` need it. By default there is
+    /// [`Watchdog::default()`].
     #[must_use]
     pub fn with_watchdog(mut self, watchdog: Watchdog) -> Self {
         self.watchdog = Some(watchdog);

@@ -8,7 +8,8 @@ use super::bounds::{BoundsError, nearest};
 
 /// How histograms are exported: what their sum is, and on which buckets.
 ///
-/// The default exports every bucket of the source, and an estimate of the sum where the source does not measure it.
+/// The default exports every bucket of the source, and an estimate of the sum where the source does
+/// not measure it.
 ///
 /// # Examples
 ///
@@ -33,12 +34,12 @@ pub struct HistogramOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Sum {
-    /// Measured where the source measures it, as a [`Pool`](worker_metrics::Pool) does. Otherwise an estimate, which the
-    /// metric's description says: every value counts as the middle of its bucket of the source, and in the last, open one as
-    /// its beginning.
+    /// Measured where the source measures it, as a [`Pool`](worker_metrics::Pool) does. Otherwise
+    /// an estimate, which the metric's description says: every value counts as the middle of its
+    /// bucket of the source, and in the last, open one as its beginning.
     ///
-    /// It is linear in the counts, so that it never goes backwards, and deltas add up to the cumulative sum (test
-    /// `the_estimate_is_linear_in_the_counts`).
+    /// It is linear in the counts, so that it never goes backwards, and deltas add up to the
+    /// cumulative sum (test `the_estimate_is_linear_in_the_counts`).
     #[default]
     Estimated,
     /// Measured where the source measures it; otherwise there is none.
@@ -57,9 +58,10 @@ impl HistogramOptions {
 
     /// Merges the buckets of every source into those between the given bounds, exactly.
     ///
-    /// **Unit**: seconds. Each must be one of the [`bounds_s`](Scale::bounds_s) of the source, to the last bit:
-    /// [`check`](Self::check) tells. A source that lacks one keeps its own buckets, reduced to
-    /// [`with_max_buckets`](Self::with_max_buckets). An exponential histogram becomes one with explicit bounds.
+    /// **Unit**: seconds. Each must be one of the [`bounds_s`](Scale::bounds_s) of the source, to
+    /// the last bit: [`check`](Self::check) tells. A source that lacks one keeps its own buckets,
+    /// reduced to [`with_max_buckets`](Self::with_max_buckets). An exponential histogram becomes
+    /// one with explicit bounds.
     ///
     /// # Errors
     ///
@@ -81,10 +83,12 @@ impl HistogramOptions {
         Ok(self)
     }
 
-    /// Merges neighbouring buckets of every source two by two, exactly, until there are no more than this.
+    /// Merges neighbouring buckets of every source two by two, exactly, until there are no more
+    /// than this.
     ///
-    /// An exponential histogram is lowered in scale, which does the same, down to 3 buckets at the least: the one of zero and
-    /// one on each side of 1 s. 0 counts as 1. By default there is no limit.
+    /// An exponential histogram is lowered in scale, which does the same, down to 3 buckets at the
+    /// least: the one of zero and one on each side of 1 s. 0 counts as 1. By default there is no
+    /// limit.
     ///
     /// Splunk Observability drops histograms of more than 30 buckets.
     #[must_use]
@@ -97,7 +101,8 @@ impl HistogramOptions {
     ///
     /// # Errors
     ///
-    /// When one of the bounds is not a bound of the source; names the first such and what is next to it.
+    /// When one of the bounds is not a bound of the source; names the first such and what is next
+    /// to it.
     pub fn check(&self, scale: &Scale) -> Result<(), BoundsError> {
         let Some(bounds_s) = &self.bounds_s else { return Ok(()) };
         let of_source_s = scale.bounds_s();

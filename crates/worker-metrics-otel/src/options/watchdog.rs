@@ -7,33 +7,39 @@ use std::time::Duration;
 
 use crate::stall::Stall;
 
-/// A thread that looks at every attached source again and again, and counts the stalls of their workers.
+/// A thread that looks at every attached source again and again, and counts the stalls of their
+/// workers.
 ///
-/// Given to [`Options::with_watchdog`](crate::Options::with_watchdog). A worker is stalled from the stall threshold of its source
-/// on, 1 s unless that sets another.
+/// Given to [`Options::with_watchdog`](crate::Options::with_watchdog). A worker is stalled from the
+/// stall threshold of its source on, 1 s unless that sets another.
 ///
 /// * `*.worker.stalls` counts them, also those that begin and end between two collections.
-/// * `*.worker.stall.duration` has the durations of those that have ended, between bounds of its own.
-/// * The OpenTelemetry log has a warning of each, once, and [`on_stall`](Self::on_stall) is called, while the worker is stalled.
-/// * A collection sees a stall at once, where without a watchdog a Tokio runtime needs two collections that fall into it (test
-///   `the_first_collection_sees_a_stall_at_once`).
+/// * `*.worker.stall.duration` has the durations of those that have ended, between bounds of its
+///   own.
+/// * The OpenTelemetry log has a warning of each, once, and [`on_stall`](Self::on_stall) is called,
+///   while the worker is stalled.
+/// * A collection sees a stall at once, where without a watchdog a Tokio runtime needs two
+///   collections that fall into it (test `the_first_collection_sees_a_stall_at_once`).
 ///
-/// It starts with the first source that is attached, and ends with the last clone of the instrumentation and the last attachment
-/// (test `the_watchdog_ends_with_the_instrumentation_and_the_attachments`). It keeps no source alive.
+/// It starts with the first source that is attached, and ends with the last clone of the
+/// instrumentation and the last attachment (test
+/// `the_watchdog_ends_with_the_instrumentation_and_the_attachments`). It keeps no source alive.
 ///
 /// # How exact it is
 ///
-/// A stall that outlasts the threshold by two intervals is counted: one may pass before a look sees the poll of a Tokio worker,
-/// and another before a look sees that the threshold is reached. The duration is the age at the last look into the stall, and the
-/// time from there to the latest moment at which it can have ended. It differs from the truth by no more than one interval, either
-/// way (test `the_duration_differs_from_the_truth_by_no_more_than_one_interval`); a system that lets the thread wait makes that
-/// interval longer. A stall during which the source is detached is counted and has no duration.
+/// A stall that outlasts the threshold by two intervals is counted: one may pass before a look sees
+/// the poll of a Tokio worker, and another before a look sees that the threshold is reached. The
+/// duration is the age at the last look into the stall, and the time from there to the latest
+/// moment at which it can have ended. It differs from the truth by no more than one interval,
+/// either way (test `the_duration_differs_from_the_truth_by_no_more_than_one_interval`); a system
+/// that lets the thread wait makes that interval longer. A stall during which the source is
+/// detached is counted and has no duration.
 ///
 /// # Cost
 ///
-/// A look reads the counters that a collection without histograms reads, and allocates nothing in a steady state (test
-/// `a_steady_look_allocates_nothing`). The workers are not involved. `docs/benchmarks.md` has what it takes, with
-/// `cargo run --release -p bench`.
+/// A look reads the counters that a collection without histograms reads, and allocates nothing in a
+/// steady state (test `a_steady_look_allocates_nothing`). The workers are not involved.
+/// `docs/benchmarks.md` has what it takes, with `cargo run --release -p bench`.
 ///
 /// # Examples
 ///
@@ -54,13 +60,15 @@ pub struct Watchdog {
 type Callback = dyn Fn(&Stall) + Send + Sync;
 
 impl Watchdog {
-    /// The time from one look to the next, if nothing else is set: a tenth of the stall threshold that sources come with.
+    /// The time from one look to the next, if nothing else is set: a tenth of the stall threshold
+    /// that sources come with.
     pub const DEFAULT_INTERVAL: Duration = Duration::from_millis(100);
 
     /// The longest interval: whoever asks for more has mistaken the unit.
     pub const LONGEST_INTERVAL: Duration = Duration::from_secs(3_600);
 
-    /// A watchdog that looks once in every `interval`; `Watchdog::default()` has [`DEFAULT_INTERVAL`](Self::DEFAULT_INTERVAL).
+    /// A watchdog that looks once in every `interval`; `Watchdog::default()` has
+    /// [`DEFAULT_INTERVAL`](Self::DEFAULT_INTERVAL).
     ///
     /// # Errors
     ///
@@ -75,11 +83,13 @@ impl Watchdog {
         Ok(Self { interval, on_stall: None })
     }
 
-    /// Sets what is called once for each stall, on the watchdog's thread; the last one that is set counts.
+    /// Sets what is called once for each stall, on the watchdog's thread; the last one that is set
+    /// counts.
     ///
-    /// The watchdog looks at nothing until it returns, and dropping the last clone of the instrumentation waits for that. If it
-    /// panics, that is logged once, and it is called again at the next stall. It must not hold the instrumentation or an
-    /// attachment for good: neither would end.
+    /// The watchdog looks at nothing until it returns, and dropping the last clone of the
+    /// instrumentation waits for that. If it panics, that is logged once, and it is called again at
+    /// the next stall. It must not hold the instrumentation or an attachment for good: neither
+    /// would end.
     #[must_use]
     pub fn on_stall(mut self, callback: impl Fn(&Stall) + Send + Sync + 'static) -> Self {
         self.on_stall = Some(Arc::new(callback));

@@ -22,19 +22,22 @@ use crate::numbers_route::NumbersRoute;
 use crate::options::HistogramOptions;
 use crate::source::Registry;
 
-/// An export by OTLP: a [push](Self::start) of its own, or an [exporter](Self::exporter) for the program's meter provider.
+/// An export by OTLP: a [push](Self::start) of its own, or an [exporter](Self::exporter) for the
+/// program's meter provider.
 ///
-/// Without any setting it goes where the environment says, as opentelemetry-otlp 0.33 does: it reads
-/// `OTEL_EXPORTER_OTLP_METRICS_X`, or else `OTEL_EXPORTER_OTLP_X`, for `X` in `ENDPOINT`, `PROTOCOL`, `HEADERS`, `TIMEOUT`,
-/// `COMPRESSION`, `INSECURE`, `CERTIFICATE`, `CLIENT_KEY` and `CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`,
-/// and the system's proxy variables for HTTP. A bad value in a variable is logged and ignored; a bad value set here is an error.
+/// Without any setting it goes where the environment says, as opentelemetry-otlp 0.33 does: it
+/// reads `OTEL_EXPORTER_OTLP_METRICS_X`, or else `OTEL_EXPORTER_OTLP_X`, for `X` in `ENDPOINT`,
+/// `PROTOCOL`, `HEADERS`, `TIMEOUT`, `COMPRESSION`, `INSECURE`, `CERTIFICATE`, `CLIENT_KEY` and
+/// `CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`, and the system's
+/// proxy variables for HTTP. A bad value in a variable is logged and ignored; a bad value set here
+/// is an error.
 ///
 /// A setting here wins over the environment, except for headers of the same name.
 ///
 /// # Protocol
 ///
-/// Where no protocol is given, the port decides: 4317 is gRPC, 4318 is HTTP. On any other port HTTP is tried first, and gRPC if the
-/// receiver does not speak HTTP.
+/// Where no protocol is given, the port decides: 4317 is gRPC, 4318 is HTTP. On any other port HTTP
+/// is tried first, and gRPC if the receiver does not speak HTTP.
 ///
 /// # Examples
 ///
@@ -91,7 +94,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// **Source**: `OTEL_METRIC_EXPORT_INTERVAL` of the specification.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The longest that the end of a push takes if nothing else is set: as for a meter provider of the SDK.
+/// The longest that the end of a push takes if nothing else is set: as for a meter provider of the
+/// SDK.
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Otlp {
@@ -114,8 +118,8 @@ impl Otlp {
         }
     }
 
-    /// Sets the address of the receiver: scheme, host and port, and for HTTP the path if it is not `/v1/metrics`. An empty address is
-    /// none, as in opentelemetry-otlp.
+    /// Sets the address of the receiver: scheme, host and port, and for HTTP the path if it is not
+    /// `/v1/metrics`. An empty address is none, as in opentelemetry-otlp.
     pub fn with_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.connection.endpoint = Some(endpoint.into()).filter(|endpoint| !endpoint.is_empty());
         self
@@ -142,7 +146,8 @@ impl Otlp {
         self
     }
 
-    /// Sets what changes the headers of each request before it is sent, or the metadata over gRPC: for tokens that change.
+    /// Sets what changes the headers of each request before it is sent, or the metadata over gRPC:
+    /// for tokens that change.
     pub fn with_changing_headers(mut self, change: impl Fn(&mut HeaderMap) + Send + Sync + 'static) -> Self {
         self.change_headers = Some(Box::new(change));
         self
@@ -171,7 +176,8 @@ impl Otlp {
         self
     }
 
-    /// Sets how long an export may take, with all its requests and retries; 10 s if nothing else is set.
+    /// Sets how long an export may take, with all its requests and retries; 10 s if nothing else is
+    /// set.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -189,14 +195,16 @@ impl Otlp {
         self
     }
 
-    /// Sets trust roots and client identity of `https` connections, in place of those of the environment.
+    /// Sets trust roots and client identity of `https` connections, in place of those of the
+    /// environment.
     #[cfg(feature = "tls")]
     pub fn with_tls(mut self, tls: Tls) -> Self {
         self.connection.tls = Some(tls);
         self
     }
 
-    /// Sets the most points and bytes of one request; 8,000 and 900,000 if it is not called, which every backend that we know takes.
+    /// Sets the most points and bytes of one request; 8,000 and 900,000 if it is not called, which
+    /// every backend that we know takes.
     pub fn with_request_limits(mut self, points: usize, bytes: usize) -> Self {
         self.limits = Limits { points: points.max(1), bytes: bytes.max(1) };
         self
@@ -204,7 +212,8 @@ impl Otlp {
 
     /// Sends over gRPC, by a channel of the program's: endpoint, TLS and proxy are its own.
     ///
-    /// It should not live on the runtime that is observed: when all its workers are blocked, no export leaves.
+    /// It should not live on the runtime that is observed: when all its workers are blocked, no
+    /// export leaves.
     #[cfg(feature = "grpc-tonic")]
     pub fn with_channel(mut self, channel: tonic::transport::Channel) -> Self {
         self.connection.channel = Some(channel);
@@ -217,14 +226,15 @@ impl Otlp {
         self
     }
 
-    /// Sets the resource of a [push](Self::start), which an exporter takes from the SDK: a `Resource` of the SDK, or pairs of strings
-    /// that are added to what the environment says.
+    /// Sets the resource of a [push](Self::start), which an exporter takes from the SDK: a
+    /// `Resource` of the SDK, or pairs of strings that are added to what the environment says.
     pub fn with_resource(mut self, resource: impl Into<OtlpResource>) -> Self {
         self.resource = Some(resource.into());
         self
     }
 
-    /// Sets the interval of a [push](Self::start): `OTEL_METRIC_EXPORT_INTERVAL`, or else 60 s, if it is not called.
+    /// Sets the interval of a [push](Self::start): `OTEL_METRIC_EXPORT_INTERVAL`, or else 60 s, if
+    /// it is not called.
     pub fn with_interval(mut self, interval: Duration) -> Self {
         self.interval = Some(interval);
         self
@@ -242,7 +252,8 @@ impl Otlp {
     ///
     /// # Errors
     ///
-    /// [`OtlpError`] if a setting is bad, or no thread can be started. Nothing has been started then.
+    /// [`OtlpError`] if a setting is bad, or no thread can be started. Nothing has been started
+    /// then.
     pub fn start(mut self) -> Result<Push, OtlpError> {
         let environment = Environment::of_process();
         let given = self.interval.map(|interval| ("Otlp::with_interval", interval));
@@ -271,11 +282,13 @@ impl Otlp {
         Ok(Push::start(pipeline, resource, interval, shutdown_timeout, check))
     }
 
-    /// Makes an exporter for the program's own `SdkMeterProvider`, in place of the one of opentelemetry-otlp.
+    /// Makes an exporter for the program's own `SdkMeterProvider`, in place of the one of
+    /// opentelemetry-otlp.
     ///
     /// # Errors
     ///
-    /// [`OtlpError`] if a setting is bad, or is one of a push alone, or no thread can be started. Nothing has been started then.
+    /// [`OtlpError`] if a setting is bad, or is one of a push alone, or no thread can be started.
+    /// Nothing has been started then.
     pub fn exporter(self) -> Result<OtlpExporter, OtlpError> {
         for (is_set, by, remedy) in [
             (self.interval.is_some(), "Otlp::with_interval", "set the interval of the reader"),

@@ -69,7 +69,8 @@ impl ConnectionSettings {
             None if self.http_client.is_some() => Some(Protocol::HttpProtobuf),
             None => environment.protocol(),
         };
-        // An interceptor, or an address without a receiver's usual port, decides where nothing else does.
+        // An interceptor, or an address without a receiver's usual port, decides where nothing else
+        // does.
         #[cfg(feature = "grpc-tonic")]
         let named = named.or(self.interceptor.is_some().then_some(Protocol::Grpc));
         let by_port = || Environment::protocol_of_port(&address.as_ref()?.value);
@@ -87,7 +88,8 @@ impl ConnectionSettings {
                         ));
                     }
                     Ok(endpoint) => endpoint,
-                    // As opentelemetry-otlp does: the service starts, and its exports say why they fail.
+                    // As opentelemetry-otlp does: the service starts, and its exports say why they
+                    // fail.
                     Err(error) if !is_fatal => {
                         otel_warn!(name: "WorkerMetrics.BadEndpoint", message = error.to_string());
                         return Ok(Connection::over(Transport::Unusable(error.to_string()), None));

@@ -13,7 +13,8 @@ use super::wire::Limits;
 use crate::options::HistogramOptions;
 use crate::source::{Attached, Last};
 
-/// Where the pipelines of an instrumentation lead. A pipeline that is rebuilt finds what its receiver has already.
+/// Where the pipelines of an instrumentation lead. A pipeline that is rebuilt finds what its
+/// receiver has already.
 #[derive(Default)]
 pub(crate) struct Destinations {
     outboxes: Mutex<Vec<(Key, Arc<Outbox>)>>,
@@ -39,8 +40,8 @@ impl Key {
 impl Destinations {
     /// The outbox of a destination, for one pipeline.
     ///
-    /// A second pipeline to a destination that is in use has an outbox of its own: the receiver counts everything twice, which
-    /// is reported.
+    /// A second pipeline to a destination that is in use has an outbox of its own: the receiver
+    /// counts everything twice, which is reported.
     pub(super) fn outbox(
         &self,
         key: Key,

@@ -20,13 +20,15 @@ use super::pipeline::Pipeline;
 /// Exports what the SDK collected, and the worker metrics, in one request over one connection.
 ///
 /// It takes the place of `opentelemetry_otlp::MetricExporter` in the program's
-/// [`SdkMeterProvider`](opentelemetry_sdk::metrics::SdkMeterProvider), and has its settings. The worker metrics carry the resource of
-/// the provider. What does not fit into one request goes into further ones, under the same deadline.
+/// [`SdkMeterProvider`](opentelemetry_sdk::metrics::SdkMeterProvider), and has its settings. The
+/// worker metrics carry the resource of the provider. What does not fit into one request goes into
+/// further ones, under the same deadline.
 ///
-/// The network work is done on a thread of its own, so that an export leaves even while all workers of the program's runtime are
-/// blocked.
+/// The network work is done on a thread of its own, so that an export leaves even while all workers
+/// of the program's runtime are blocked.
 ///
-/// The SDK calls no exporter when none of its instruments has a value. What is left then is sent at the shutdown.
+/// The SDK calls no exporter when none of its instruments has a value. What is left then is sent at
+/// the shutdown.
 ///
 /// # Examples
 ///
@@ -42,7 +44,8 @@ use super::pipeline::Pipeline;
 pub struct OtlpExporter {
     pipeline: Pipeline,
     temporality: Temporality,
-    /// The resource of the last export, for what is left at the shutdown; `None` until there was one.
+    /// The resource of the last export, for what is left at the shutdown; `None` until there was
+    /// one.
     resource: std::sync::Mutex<Option<opentelemetry_sdk::Resource>>,
     is_shut_down: AtomicBool,
 }
@@ -72,7 +75,8 @@ impl OtlpExporter {
         (foreign, export)
     }
 
-    /// Does what an export does before it sends, for the benchmarks of exactly that. What it collects counts as not taken.
+    /// Does what an export does before it sends, for the benchmarks of exactly that. What it
+    /// collects counts as not taken.
     #[doc(hidden)]
     pub fn discard(&self, metrics: &ResourceMetrics) {
         drop(self.encode(metrics));
@@ -121,13 +125,15 @@ impl PushMetricExporter for OtlpExporter {
 }
 
 impl OtlpExporter {
-    /// The reader has exported already, unless the SDK had nothing to export: then last values may be left, or everything.
+    /// The reader has exported already, unless the SDK had nothing to export: then last values may
+    /// be left, or everything.
     fn export_last_values(&self, timeout: Duration) -> OTelSdkResult {
         let known = self.resource.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         if known.is_some() && !self.pipeline.outbox.has_last_values() {
             return Ok(());
         }
-        // The SDK gives a resource with an export alone: without one it is that of a provider that was given none.
+        // The SDK gives a resource with an export alone: without one it is that of a provider that
+        // was given none.
         let resource = known.unwrap_or_else(|| OtlpResource::of_environment().into_resource());
         let export = self.pipeline.collect(&resource);
         let sent = futures_executor::block_on(self.send(None, export, timeout.min(self.pipeline.timeout)));

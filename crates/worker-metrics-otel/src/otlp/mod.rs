@@ -1,6 +1,8 @@
-//! Everything that leaves by OTLP: a push of its own, or an exporter for the program's meter provider.
+//! Everything that leaves by OTLP: a push of its own, or an exporter for the program's meter
+//! provider.
 //!
-//! The two are one: a pipeline with an outbox and a client, driven by its own thread or by a reader.
+//! The two are one: a pipeline with an outbox and a client, driven by its own thread or by a
+//! reader.
 //!
 //! `Registry → Outbox (delivery → wire) → Pipeline → Client → receiver`
 

@@ -15,8 +15,8 @@ use crate::options::HistogramOptions;
 use crate::scope::scope;
 use crate::source::{Attached, Last, Registry, Snapshots};
 
-/// What goes to one destination. It outlives the pipeline that it was made for: the next one to the same destination goes on
-/// from there, so that nothing is counted twice.
+/// What goes to one destination. It outlives the pipeline that it was made for: the next one to the
+/// same destination goes on from there, so that nothing is counted twice.
 pub(crate) struct Outbox {
     state: Mutex<State>,
     /// Whether a pipeline uses it.
@@ -38,7 +38,8 @@ struct State {
     given_up: u64,
 }
 
-/// Time without any export after which the last values of detached sources are given up: nobody exports.
+/// Time without any export after which the last values of detached sources are given up: nobody
+/// exports.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// The requests of one export. Dropping it ends the export: what has no outcome then has failed.
@@ -142,7 +143,8 @@ impl Outbox {
         state.has_last_values = true;
     }
 
-    /// Ends the series of a source of which nothing more is known: it panicked when it was asked for its last values.
+    /// Ends the series of a source of which nothing more is known: it panicked when it was asked
+    /// for its last values.
     pub(super) fn end_without_values(&self, attached: &Attached) {
         let mut state = self.lock();
         state.ledger.end_without_values(attached);

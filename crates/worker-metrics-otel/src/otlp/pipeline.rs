@@ -63,10 +63,11 @@ impl Pipeline {
         self.outbox.begin(&self.registry, resource, self.numbers.for_otlp(), SystemTime::now())
     }
 
-    /// Sends an export, and before it `foreign`, an encoded request of the SDK's metrics: in one request where both fit.
+    /// Sends an export, and before it `foreign`, an encoded request of the SDK's metrics: in one
+    /// request where both fit.
     ///
-    /// Returns what became of the SDK's metrics, or of ours if there are none of the SDK's: what is wrong with ours must not fail
-    /// the program's own.
+    /// Returns what became of the SDK's metrics, or of ours if there are none of the SDK's: what is
+    /// wrong with ours must not fail the program's own.
     pub(super) fn send(
         &self,
         foreign: Option<Bytes>,

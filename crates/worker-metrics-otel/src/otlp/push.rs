@@ -16,13 +16,16 @@ use crate::status::OtlpStatus;
 
 /// Exports the worker metrics by OTLP, from a thread of its own, until it is shut down or dropped.
 ///
-/// Made by [`Otlp::start`](super::Otlp::start). It needs no meter provider, and works beside any version of `opentelemetry`.
+/// Made by [`Otlp::start`](super::Otlp::start). It needs no meter provider, and works beside any
+/// version of `opentelemetry`.
 ///
-/// Dropping it exports what is left, within the [shutdown timeout](super::Otlp::with_shutdown_timeout); so does
-/// [`shutdown`](Self::shutdown), which returns what became of that. Detach the sources before: their last values, and the ends of
-/// their series, go with that export.
+/// Dropping it exports what is left, within the [shutdown
+/// timeout](super::Otlp::with_shutdown_timeout); so does [`shutdown`](Self::shutdown), which
+/// returns what became of that. Detach the sources before: their last values, and the ends of their
+/// series, go with that export.
 ///
-/// A child of `fork` that goes on without `exec` has no such thread: every call fails there at once, and a drop does nothing.
+/// A child of `fork` that goes on without `exec` has no such thread: every call fails there at
+/// once, and a drop does nothing.
 ///
 /// # Examples
 ///
@@ -75,8 +78,8 @@ impl Push {
         Self { pipeline, commands, end, shutdown_timeout, is_shut_down: Mutex::new(false) }
     }
 
-    /// What has become of the exports, after the shutdown too; [`Instrumentation::status`](crate::Instrumentation::status) shows
-    /// those that go on.
+    /// What has become of the exports, after the shutdown too;
+    /// [`Instrumentation::status`](crate::Instrumentation::status) shows those that go on.
     pub fn status(&self) -> OtlpStatus {
         self.pipeline.report.status(std::time::Instant::now())
     }
@@ -103,7 +106,8 @@ impl Push {
         self.wait(&answer, timeout)
     }
 
-    /// Exports what is left, within the [shutdown timeout](super::Otlp::with_shutdown_timeout), and ends.
+    /// Exports what is left, within the [shutdown timeout](super::Otlp::with_shutdown_timeout), and
+    /// ends.
     ///
     /// # Errors
     ///
@@ -116,7 +120,8 @@ impl Push {
     ///
     /// # Errors
     ///
-    /// [`ExportError`] if that export failed: what it carried is lost. Also if the push is shut down already.
+    /// [`ExportError`] if that export failed: what it carried is lost. Also if the push is shut
+    /// down already.
     pub fn shutdown_with_timeout(&self, timeout: Duration) -> Result<(), ExportError> {
         let was_shut_down =
             std::mem::replace(&mut *self.is_shut_down.lock().unwrap_or_else(PoisonError::into_inner), true);

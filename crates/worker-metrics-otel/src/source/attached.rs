@@ -125,7 +125,8 @@ impl Attached {
         self.rows.iter().map(|row| row.attributes.len()).max().unwrap_or(0)
     }
 
-    /// Fills `snapshot`. Returns whether the source did: not if it is detached, panics, or has panicked before.
+    /// Fills `snapshot`. Returns whether the source did: not if it is detached, panics, or has
+    /// panicked before.
     pub(crate) fn collect(&self, snapshot: &mut Snapshot) -> bool {
         self.ask(|source| source.collect(snapshot)).is_some()
     }
@@ -143,8 +144,8 @@ impl Attached {
         self.panicked.load(Relaxed)
     }
 
-    /// A source that panicked is left out from then on: its state may be broken, and with delta temporality the SDK would
-    /// count everything once more when its series come back.
+    /// A source that panicked is left out from then on: its state may be broken, and with delta
+    /// temporality the SDK would count everything once more when its series come back.
     fn ask<T>(&self, question: impl FnOnce(&dyn Source) -> T) -> Option<T> {
         if self.has_panicked() {
             return None;

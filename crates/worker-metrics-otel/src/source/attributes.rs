@@ -13,7 +13,8 @@ use crate::options::{Detail, Options};
 /// The attributes of one series, sorted by key: the SDK sorts what is not, at every observation.
 pub(crate) type AttributeSet = Box<[KeyValue]>;
 
-/// For each row of the catalogue, the attribute sets of its series, in the order in which their values are read.
+/// For each row of the catalogue, the attribute sets of its series, in the order in which their
+/// values are read.
 #[derive(Debug)]
 pub(super) struct Attributes {
     by_row: Vec<Arc<[AttributeSet]>>,
@@ -125,7 +126,8 @@ impl Shapes<'_> {
     }
 }
 
-/// The keys of [`Namespace::TOKIO`](worker_metrics::Namespace::TOKIO), whose clones are not even counted.
+/// The keys of [`Namespace::TOKIO`](worker_metrics::Namespace::TOKIO), whose clones are not even
+/// counted.
 const OF_TOKIO: [&str; 8] = [
     "tokio.runtime.name",
     "tokio.runtime.id",

@@ -41,8 +41,8 @@ impl Number {
     }
 }
 
-/// Runs `take` for each of `series` series whose number is known, with its index. A row of workers has a series for each of them,
-/// or one that they are reduced to. Does nothing for a histogram.
+/// Runs `take` for each of `series` series whose number is known, with its index. A row of workers
+/// has a series for each of them, or one that they are reduced to. Does nothing for a histogram.
 pub(super) fn for_each_number(
     reading: Reading,
     snapshot: &Snapshot,

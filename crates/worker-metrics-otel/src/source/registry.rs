@@ -1,7 +1,7 @@
 //! The sources that are attached now.
 //!
-//! Attaching and detaching write it, every collection reads it. Its lock is held for a few loads and stores, never while a
-//! source is collected or the SDK is called.
+//! Attaching and detaching write it, every collection reads it. Its lock is held for a few loads
+//! and stores, never while a source is collected or the SDK is called.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,8 +27,9 @@ struct State {
     version: u64,
     /// Counts the sources that were ever attached.
     attachments: u64,
-    /// Which source had a name first: it alone goes without its id in the attributes, also when it is attached again. Kept
-    /// when it is detached, so that a successor of the same name begins series of its own instead of setting these back.
+    /// Which source had a name first: it alone goes without its id in the attributes, also when it
+    /// is attached again. Kept when it is detached, so that a successor of the same name begins
+    /// series of its own instead of setting these back.
     first_of_name: HashMap<(Namespace, Option<String>), String>,
 }
 

@@ -1,6 +1,7 @@
 //! A metric that is exported of a source, and its series in a snapshot.
 //!
-//! Made when the source is attached; read by every way out. The series are in the order of their attributes.
+//! Made when the source is attached; read by every way out. The series are in the order of their
+//! attributes.
 
 use std::sync::Arc;
 
@@ -50,7 +51,8 @@ impl Row {
         self.definition.instrument == Instrument::Histogram
     }
 
-    /// The values of a counter in a snapshot, by series; empty where all are 0, and for what is no counter.
+    /// The values of a counter in a snapshot, by series; empty where all are 0, and for what is no
+    /// counter.
     pub(crate) fn counts_at(&self, snapshot: &Snapshot) -> Box<[Number]> {
         if self.definition.instrument != Instrument::Counter {
             return Box::default();
@@ -64,17 +66,20 @@ impl Row {
         if counts.iter().all(|count| count.is_zero()) { Box::default() } else { counts.into() }
     }
 
-    /// The values of a counter at the attachment, by series; empty where all are 0, and for what is no counter.
+    /// The values of a counter at the attachment, by series; empty where all are 0, and for what is
+    /// no counter.
     pub(crate) fn base(&self) -> &[Number] {
         &self.base
     }
 
-    /// Runs `take` for each series whose number is known, with its index. Does nothing for a histogram.
+    /// Runs `take` for each series whose number is known, with its index. Does nothing for a
+    /// histogram.
     pub(crate) fn for_each_number(&self, snapshot: &Snapshot, take: impl FnMut(usize, Number)) {
         for_each_number(self.definition.reading, snapshot, self.attributes.len(), take);
     }
 
-    /// Runs `take` for each series with its index; `merged` is a buffer for the sum of all workers. Does nothing for a number.
+    /// Runs `take` for each series with its index; `merged` is a buffer for the sum of all workers.
+    /// Does nothing for a number.
     pub(crate) fn for_each_histogram(
         &self,
         snapshot: &Snapshot,
@@ -93,7 +98,8 @@ impl Row {
                     workers.enumerate().for_each(|(worker, histogram)| take(worker, histogram));
                 } else {
                     merged.clear();
-                    // Sources give all workers one scale; of one that does not, the odd ones are left out.
+                    // Sources give all workers one scale; of one that does not, the odd ones are
+                    // left out.
                     workers.for_each(|histogram| drop(merged.merge(histogram)));
                     take(0, merged);
                 }

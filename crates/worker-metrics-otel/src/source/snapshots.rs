@@ -1,6 +1,7 @@
 //! A snapshot of every attached source, and the buffers for the next.
 //!
-//! Kept by each meter for each thread that collects, by each destination, and by the watchdog. Keeps no source alive.
+//! Kept by each meter for each thread that collects, by each destination, and by the watchdog.
+//! Keeps no source alive.
 
 use std::sync::{Arc, Weak};
 

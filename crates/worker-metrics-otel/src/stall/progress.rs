@@ -31,7 +31,8 @@ pub(super) struct Change {
 impl WorkerProgress {
     /// Takes the next observation, made at `now`.
     ///
-    /// An age that has fallen says that the worker published in between: the stall is over, even if the next one is under way.
+    /// An age that has fallen says that the worker published in between: the stall is over, even if
+    /// the next one is under way.
     pub(super) fn observe(&mut self, state: Option<WorkerState>, age: Duration, now: Instant) -> Change {
         let seen = (state == Some(WorkerState::Stalled)).then_some(Seen { age, at: now });
         let before = std::mem::replace(&mut self.stalled, seen);
@@ -44,8 +45,8 @@ impl WorkerProgress {
 }
 
 impl Seen {
-    /// The duration of a stall that an observation at `now` finds ended. The worker has published since, and that was no later
-    /// than `age` ago.
+    /// The duration of a stall that an observation at `now` finds ended. The worker has published
+    /// since, and that was no later than `age` ago.
     fn duration_until(self, now: Instant, age: Duration) -> Duration {
         self.age + now.saturating_duration_since(self.at).saturating_sub(age)
     }
@@ -167,8 +168,8 @@ mod tests {
         assert_eq!(watched.observe(None, SECOND, Instant::now()), NOTHING);
     }
 
-    /// Stalls of every length and phase, on a source that knows ages from the beginning, and on one that knows them from the first
-    /// look on, as a Tokio runtime does.
+    /// Stalls of every length and phase, on a source that knows ages from the beginning, and on one
+    /// that knows them from the first look on, as a Tokio runtime does.
     #[test]
     fn the_duration_differs_from_the_truth_by_no_more_than_one_interval() {
         const THRESHOLD: Duration = Duration::from_millis(50);

@@ -1,6 +1,7 @@
 //! The stalls of one source, counted and measured.
 //!
-//! Written by the watchdog, copied into snapshots by every collection. Nothing is allocated once it is made.
+//! Written by the watchdog, copied into snapshots by every collection. Nothing is allocated once it
+//! is made.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,9 @@ use worker_metrics::histogram::{Histogram, HistogramWriter, Scale};
 
 use super::progress::WorkerProgress;
 
-/// Bounds of the durations. Below 0.1 s, the error of the default watchdog, nothing is told apart; around the default threshold
-/// of 1 s they are close; at 10, 30 and 60 s requests and probes time out, 5 minutes is an incident, half an hour is for good.
+/// Bounds of the durations. Below 0.1 s, the error of the default watchdog, nothing is told apart;
+/// around the default threshold of 1 s they are close; at 10, 30 and 60 s requests and probes time
+/// out, 5 minutes is an incident, half an hour is for good.
 const BOUNDS_S: [f64; 11] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0];
 
 /// The stalls of every worker of one source.
@@ -37,7 +39,8 @@ impl Stalls {
         Self { workers: (0..workers).map(worker).collect() }
     }
 
-    /// Counts what a snapshot of `now` shows, and returns the stalls that have begun: the worker and the age of each.
+    /// Counts what a snapshot of `now` shows, and returns the stalls that have begun: the worker
+    /// and the age of each.
     pub(crate) fn observe(&mut self, snapshot: &Snapshot, now: Instant) -> Vec<(usize, Duration)> {
         let mut begun = Vec::new();
         for (index, (worker, seen)) in self.workers.iter_mut().zip(snapshot.workers()).enumerate() {

@@ -1,6 +1,8 @@
-//! A thread that observes every attached source between collections, and counts the stalls of their workers.
+//! A thread that observes every attached source between collections, and counts the stalls of their
+//! workers.
 //!
-//! A layer around a source: registry, options and coverage do not know of it. It must not touch the workers.
+//! A layer around a source: registry, options and coverage do not know of it. It must not touch the
+//! workers.
 //!
 //! `WatchedSource → Stalls → Stall → log, callback`
 

@@ -39,7 +39,8 @@ impl WatchedSource {
         self.stalls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the source says of a worker; nothing if it panics, so that the stall is reported all the same.
+    /// What the source says of a worker; nothing if it panics, so that the stall is reported all
+    /// the same.
     fn info(&self, worker: usize) -> WorkerInfo {
         let asked = catch_unwind(AssertUnwindSafe(|| self.source.worker_info(worker)));
         asked.unwrap_or_else(|_| {
@@ -48,7 +49,8 @@ impl WatchedSource {
         })
     }
 
-    /// Counts the stalls that the source shows now, and returns those that have begun; `snapshot` is a buffer.
+    /// Counts the stalls that the source shows now, and returns those that have begun; `snapshot`
+    /// is a buffer.
     fn observe(&self, snapshot: &mut Snapshot) -> Vec<Stall> {
         if self.has_panicked.load(Relaxed) {
             return Vec::new();
@@ -101,8 +103,8 @@ impl WatchedSources {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(source));
     }
 
-    /// Observes every source, with a snapshot for each in `snapshots`. Returns the stalls that have begun: all sources are
-    /// counted before any is reported, since a callback may take its time.
+    /// Observes every source, with a snapshot for each in `snapshots`. Returns the stalls that have
+    /// begun: all sources are counted before any is reported, since a callback may take its time.
     pub(super) fn observe(&self, snapshots: &mut Observations) -> Vec<Stall> {
         {
             let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);

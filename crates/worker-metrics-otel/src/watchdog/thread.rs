@@ -1,6 +1,7 @@
 //! The thread of a watchdog.
 //!
-//! Started with the first source or meter, ended by its handle. Keeps no source alive, and holds no lock while it calls back.
+//! Started with the first source or meter, ended by its handle. Keeps no source alive, and holds no
+//! lock while it calls back.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,7 +29,8 @@ pub(crate) struct WatchdogThread {
     process: u32,
 }
 
-/// How long the end waits for a callback: one that never returns must not keep the program from ending.
+/// How long the end waits for a callback: one that never returns must not keep the program from
+/// ending.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Called about once a second beside the observations.
@@ -52,7 +54,8 @@ impl Drop for WatchdogThread {
     fn drop(&mut self) {
         drop(self.stop.take());
         let Some(thread) = self.thread.take() else { return };
-        // A callback may have dropped what kept the instrumentation: the thread cannot wait for itself.
+        // A callback may have dropped what kept the instrumentation: the thread cannot wait for
+        // itself.
         let is_own = thread.thread().id() == thread::current().id();
         if is_own || self.process != std::process::id() {
             return;

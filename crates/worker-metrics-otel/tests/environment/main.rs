@@ -1,5 +1,5 @@
-//! What the variables of a process do to its exports. A variable is set for a process of its own: there is no safe way to set one
-//! while threads run.
+//! What the variables of a process do to its exports. A variable is set for a process of its own:
+//! there is no safe way to set one while threads run.
 
 mod log;
 

@@ -1,6 +1,7 @@
 //! What one thread has measured while it ran one worker.
 //!
-//! Written by that thread alone, through its [`Writer`]; read by collectors. Writing must not lock, allocate or panic.
+//! Written by that thread alone, through its [`Writer`]; read by collectors. Writing must not lock,
+//! allocate or panic.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +20,8 @@ pub(super) struct Pair<H> {
 
 /// What readers see.
 ///
-/// **Ordering**: all relaxed. The times and the group are right by themselves; a reader may see those of two neighbouring polls.
+/// **Ordering**: all relaxed. The times and the group are right by themselves; a reader may see
+/// those of two neighbouring polls.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Block {
@@ -68,7 +70,8 @@ impl Block {
     }
 }
 
-/// The right to write a block. It goes from a thread that has ended to the next that runs the same worker.
+/// The right to write a block. It goes from a thread that has ended to the next that runs the same
+/// worker.
 #[derive(Debug)]
 pub(super) struct Writer {
     block: Arc<Block>,
@@ -160,7 +163,8 @@ impl Writer {
 pub(super) struct Measured {
     pub(super) group: Option<usize>,
     pub(super) began_at_ns: u64,
-    /// For how long the task had been scheduled; `None` where it was polled without that, or nobody knows.
+    /// For how long the task had been scheduled; `None` where it was polled without that, or nobody
+    /// knows.
     pub(super) delay_ns: Option<u64>,
     /// Whether the totals are wanted: Tokio's own win where it keeps them.
     pub(super) counts_polls: bool,

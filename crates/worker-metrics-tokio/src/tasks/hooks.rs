@@ -12,9 +12,10 @@ use super::thread::{self, Current};
 
 /// The hooks on the threads of a runtime: those of [`TaskMetrics`](super::TaskMetrics), and yours.
 ///
-/// Tokio's builder keeps one hook of each kind, and a second call replaces the first. So give yours to this, which runs all of them.
-/// They tell which thread runs which worker, also while no instrumented task is polled: a stall is then seen, with its thread's name
-/// and its exact age, at the first look.
+/// Tokio's builder keeps one hook of each kind, and a second call replaces the first. So give yours
+/// to this, which runs all of them. They tell which thread runs which worker, also while no
+/// instrumented task is polled: a stall is then seen, with its thread's name and its exact age, at
+/// the first look.
 ///
 /// # Examples
 ///

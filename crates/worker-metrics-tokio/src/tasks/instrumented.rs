@@ -1,6 +1,7 @@
 //! A future whose polls are measured.
 //!
-//! Made by [`TaskMetrics`], polled by Tokio. It must behave as the future within does: the same result, panics and wakes.
+//! Made by [`TaskMetrics`], polled by Tokio. It must behave as the future within does: the same
+//! result, panics and wakes.
 
 use std::fmt;
 use std::future::Future;
@@ -64,8 +65,8 @@ impl<F> Instrumented<F> {
 
     /// Says that the future is spawned now, so that the delay until its first poll is counted.
     ///
-    /// [`TaskMetrics::spawn`](super::TaskMetrics::spawn) does it. For whoever spawns by other means, such as a
-    /// [`JoinSet`](tokio::task::JoinSet): call it just before.
+    /// [`TaskMetrics::spawn`](super::TaskMetrics::spawn) does it. For whoever spawns by other
+    /// means, such as a [`JoinSet`](tokio::task::JoinSet): call it just before.
     pub fn scheduled_now(mut self) -> Self {
         self.spawned_at_ns = Some(self.shared.clock.now_ns());
         self.is_task = true;

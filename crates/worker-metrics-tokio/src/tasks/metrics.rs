@@ -16,40 +16,45 @@ use super::instrumented::Instrumented;
 use super::reader::Reader;
 use super::shared::Shared;
 
-/// Poll times and schedule latencies of the tasks of one runtime, on stable Tokio: `tokio.task.poll.duration` and
-/// `tokio.task.schedule.duration`, with an exact sum.
+/// Poll times and schedule latencies of the tasks of one runtime, on stable Tokio:
+/// `tokio.task.poll.duration` and `tokio.task.schedule.duration`, with an exact sum.
 ///
-/// Spawn tasks through it, and give it to the source with [`TokioRuntime::with_tasks`](crate::TokioRuntime::with_tasks). Only tasks
-/// that are spawned or [instrumented](Self::instrument) through it are measured. Where Tokio keeps a histogram itself
-/// ([`RuntimeBuilderExt::enable_worker_histograms`](crate::RuntimeBuilderExt::enable_worker_histograms) with
-/// `--cfg tokio_unstable`), Tokio's own is exported instead, and it alone: nothing is counted twice.
+/// Spawn tasks through it, and give it to the source with
+/// [`TokioRuntime::with_tasks`](crate::TokioRuntime::with_tasks). Only tasks that are spawned or
+/// [instrumented](Self::instrument) through it are measured. Where Tokio keeps a histogram itself
+/// ([`RuntimeBuilderExt::enable_worker_histograms`](crate::RuntimeBuilderExt::enable_worker_histograms)
+/// with `--cfg tokio_unstable`), Tokio's own is exported instead, and it alone: nothing is counted
+/// twice.
 ///
 /// Clones are handles of the same metrics. Make one for each runtime.
 ///
 /// # What is measured
 ///
-/// * A *poll*, from its beginning to its end, also when it panics. A poll in which `block_in_place` is called counts with all of
-///   its time. An instrumented future that is polled within another one, as a branch of `select!`, is part of that poll.
+/// * A *poll*, from its beginning to its end, also when it panics. A poll in which `block_in_place`
+///   is called counts with all of its time. An instrumented future that is polled within another
+///   one, as a branch of `select!`, is part of that poll.
 /// * A *scheduling*, from the wake to the poll: of several wakes the first counts; a task that is
 ///   woken while it is polled is scheduled when the poll has ended; a task that was spawned through
 ///   this handle is scheduled when it is spawned, and each of its polls has a delay (test
 ///   `every_poll_of_a_spawned_task_has_a_delay`). A poll of an instrumented future without a wake
 ///   before it has none, and a poll that never comes, because the task is dropped, is not counted.
 ///
-/// A poll belongs to the worker that makes it. Polls on a thread that is no worker, such as those of a
-/// [`LocalSet`](tokio::task::LocalSet) in `block_on` of a multi-thread runtime, count in their group alone, as Tokio's own histogram has none of them.
+/// A poll belongs to the worker that makes it. Polls on a thread that is no worker, such as those
+/// of a [`LocalSet`](tokio::task::LocalSet) in `block_on` of a multi-thread runtime, count in their
+/// group alone, as Tokio's own histogram has none of them.
 ///
 /// # Task groups
 ///
-/// A small, fixed set of names says *which* tasks are slow: a handle that [`group`](Self::group) returns counts its tasks in
-/// `tokio.task.group.poll.duration` and `tokio.task.group.schedule.duration` as well, each with the attribute
-/// `tokio.task.group.name`. That works beside Tokio's own histograms too.
+/// A small, fixed set of names says *which* tasks are slow: a handle that [`group`](Self::group)
+/// returns counts its tasks in `tokio.task.group.poll.duration` and
+/// `tokio.task.group.schedule.duration` as well, each with the attribute `tokio.task.group.name`.
+/// That works beside Tokio's own histograms too.
 ///
 /// # Cost
 ///
-/// Two clock readings for each poll and one for each wake, about what Tokio's own histograms cost; one allocation for each task.
-/// `docs/benchmarks.md` has the figures. Nothing locks or allocates at a poll (test `a_poll_allocates_nothing`), except once when a thread begins
-/// to run a worker.
+/// Two clock readings for each poll and one for each wake, about what Tokio's own histograms cost;
+/// one allocation for each task. `docs/benchmarks.md` has the figures. Nothing locks or allocates
+/// at a poll (test `a_poll_allocates_nothing`), except once when a thread begins to run a worker.
 ///
 /// # Examples
 ///
@@ -105,8 +110,8 @@ impl TaskMetrics {
 
     /// Measures the polls of a task's future, and the delay of each but the first.
     ///
-    /// When the task is spawned is not known here: [`spawn`](Self::spawn), or [`Instrumented::scheduled_now`], counts the delay
-    /// until the first poll as well.
+    /// When the task is spawned is not known here: [`spawn`](Self::spawn), or
+    /// [`Instrumented::scheduled_now`], counts the delay until the first poll as well.
     pub fn instrument<F>(&self, future: F) -> Instrumented<F> {
         Instrumented::new(future, self.shared.clone(), self.group)
     }
@@ -150,7 +155,8 @@ impl TaskMetrics {
     }
 
     /// The hooks of a runtime whose tasks these are, to add your own to them;
-    /// [`RuntimeBuilderExt::measure_tasks`](crate::RuntimeBuilderExt::measure_tasks) installs them without.
+    /// [`RuntimeBuilderExt::measure_tasks`](crate::RuntimeBuilderExt::measure_tasks) installs them
+    /// without.
     pub fn hooks(&self) -> Hooks {
         Hooks::new(self.shared.clone())
     }
@@ -220,7 +226,8 @@ impl TaskMetricsBuilder {
     ///
     /// # Errors
     ///
-    /// [`TaskMetricsError`] if a group's name is empty, too long or there twice, or there are too many.
+    /// [`TaskMetricsError`] if a group's name is empty, too long or there twice, or there are too
+    /// many.
     pub fn build(self) -> Result<TaskMetrics, TaskMetricsError> {
         let Self { scale, groups } = self;
         if groups.len() > TaskMetrics::MAX_GROUPS {

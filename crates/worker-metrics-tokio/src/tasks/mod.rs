@@ -1,4 +1,5 @@
-//! Polls and schedulings of tasks, measured around their futures: what stable Tokio does not measure itself.
+//! Polls and schedulings of tasks, measured around their futures: what stable Tokio does not
+//! measure itself.
 //!
 //! ```text
 //! Instrumented (the future) ─ its waker stamps each wake ─┐

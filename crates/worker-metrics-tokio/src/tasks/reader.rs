@@ -1,6 +1,7 @@
 //! What a source reads of the tasks.
 //!
-//! Kept by the source, used at each collection. Reading resets nothing, and allocates only when a thread has begun to run a worker.
+//! Kept by the source, used at each collection. Reading resets nothing, and allocates only when a
+//! thread has begun to run a worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use super::shared::Shared;
 pub(crate) struct Reader {
     shared: Arc<Shared>,
     blocks: Vec<Arc<Block>>,
-    /// By worker, the index of the block of the thread that runs it: a thread that handed it over is silent from then on.
+    /// By worker, the index of the block of the thread that runs it: a thread that handed it over
+    /// is silent from then on.
     current: Vec<Option<usize>>,
     one: HistogramSnapshot,
 }

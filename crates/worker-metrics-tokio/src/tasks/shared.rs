@@ -1,6 +1,7 @@
 //! What the handles, the futures and the threads of one [`TaskMetrics`](super::TaskMetrics) share.
 //!
-//! Its lock is taken when a thread begins or ends to run a worker, and for a moment at each collection; never around a poll.
+//! Its lock is taken when a thread begins or ends to run a worker, and for a moment at each
+//! collection; never around a poll.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;

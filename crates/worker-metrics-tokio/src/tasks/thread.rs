@@ -1,7 +1,8 @@
 //! The writers that this thread has.
 //!
-//! Used at each instrumented poll and by the hooks. A thread has one for each [`TaskMetrics`](super::TaskMetrics) that it serves,
-//! which is one in nearly every program, bound to the worker that it runs.
+//! Used at each instrumented poll and by the hooks. A thread has one for each
+//! [`TaskMetrics`](super::TaskMetrics) that it serves, which is one in nearly every program, bound
+//! to the worker that it runs.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -36,12 +37,13 @@ impl Drop for Bound {
     }
 }
 
-/// The writer of the worker that this thread runs now. A poll keeps it to its end, so that it is looked up once.
+/// The writer of the worker that this thread runs now. A poll keeps it to its end, so that it is
+/// looked up once.
 pub(super) struct Current(Rc<RefCell<Writer>>);
 
 impl Current {
-    /// A worker is not a thread: `block_in_place` hands it to another one. During a poll the writer stays the same. `None` when the
-    /// thread is ending.
+    /// A worker is not a thread: `block_in_place` hands it to another one. During a poll the writer
+    /// stays the same. `None` when the thread is ending.
     #[inline]
     pub(super) fn of(shared: &Arc<Shared>) -> Option<Self> {
         let worker = current_worker();

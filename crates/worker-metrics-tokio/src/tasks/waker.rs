@@ -45,8 +45,8 @@ impl Wake for StampingWaker {
 
 /// The waker that a task hands out, and its stamp.
 ///
-/// One for the life of the task, unless the task is polled by another waker: a clone of the old one that is still around then wakes
-/// whatever it woke before, and stamps nothing here.
+/// One for the life of the task, unless the task is polled by another waker: a clone of the old one
+/// that is still around then wakes whatever it woke before, and stamps nothing here.
 pub(super) struct TaskWaker {
     waker: Waker,
     stamping: Arc<StampingWaker>,

@@ -80,7 +80,8 @@ fn a_saturated_worker_publishes_and_is_not_stalled() {
     let mut last = Duration::ZERO;
     for _ in 0..50 {
         let seen = look_until(&source, |snapshot| only_worker(snapshot).busy_duration.unwrap() > last);
-        // Published since the last look, so that the age begins anew; a machine that stops for a second is no stall.
+        // Published since the last look, so that the age begins anew; a machine that stops for a
+        // second is no stall.
         let worker = only_worker(&seen);
         assert!(
             worker.state == Some(WorkerState::Busy) || worker.progress_age >= Some(Duration::from_secs(1))

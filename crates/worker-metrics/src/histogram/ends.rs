@@ -1,6 +1,7 @@
 //! Buckets that somebody else laid out.
 //!
-//! Called through `Scale`, by sources whose runtime tells where its buckets end. Never guesses the rule behind them.
+//! Called through `Scale`, by sources whose runtime tells where its buckets end. Never guesses the
+//! rule behind them.
 
 use super::scale::{Bounds, Layout, check_buckets};
 use super::thresholds::Thresholds;
@@ -13,7 +14,8 @@ impl Scale {
     ///
     /// # Errors
     ///
-    /// When there are no or more than [`MAX_BUCKETS`](super::MAX_BUCKETS) ends, or they do not ascend from above 0.
+    /// When there are no or more than [`MAX_BUCKETS`](super::MAX_BUCKETS) ends, or they do not
+    /// ascend from above 0.
     pub fn from_bucket_ends_ns(ends_ns: &[u64]) -> Result<Scale, ScaleError> {
         check_buckets(ends_ns.len())?;
         let mut previous_ns = 0;

@@ -9,15 +9,17 @@ use super::{Scale, ScaleError};
 impl Scale {
     /// A scale between the given bounds, with the bound in the bucket below it, as in OTLP.
     ///
-    /// **Unit**: seconds. A value of `v` nanoseconds is in the first bucket whose bound is at least `v as f64 / 1e9`, else in
-    /// the last, exactly so for every `u64` (test `bounds_decide_as_the_comparison_in_seconds_does`).
+    /// **Unit**: seconds. A value of `v` nanoseconds is in the first bucket whose bound is at least
+    /// `v as f64 / 1e9`, else in the last, exactly so for every `u64` (test
+    /// `bounds_decide_as_the_comparison_in_seconds_does`).
     ///
     /// # Errors
     ///
-    /// When there are no or [`MAX_BUCKETS`](super::MAX_BUCKETS) bounds or more, one is negative, infinite or not a number,
-    /// or they do not ascend.
+    /// When there are no or [`MAX_BUCKETS`](super::MAX_BUCKETS) bounds or more, one is negative,
+    /// infinite or not a number, or they do not ascend.
     ///
-    /// **Source**: `explicit_bounds` of `HistogramDataPoint` in `opentelemetry/proto/metrics/v1/metrics.proto`.
+    /// **Source**: `explicit_bounds` of `HistogramDataPoint` in
+    /// `opentelemetry/proto/metrics/v1/metrics.proto`.
     pub fn explicit(bounds_s: &[f64]) -> Result<Scale, ScaleError> {
         check_bounds(bounds_s)?;
         check_buckets(bounds_s.len() + 1)?;

@@ -22,7 +22,8 @@ const OCTAVE_ABOVE_ALL: i32 = 35;
 
 /// Where the buckets of a scale stand in OTLP's exponential histogram.
 ///
-/// Bucket 0 is the zero bucket and bucket `n` from 1 on has the index `offset + n - 1` among the positive ones.
+/// Bucket 0 is the zero bucket and bucket `n` from 1 on has the index `offset + n - 1` among the
+/// positive ones.
 ///
 /// **Source**: <https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponentialhistogram>.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,18 +43,21 @@ pub(super) struct Exponential {
 }
 
 impl Scale {
-    /// A scale of OTLP's base-2 exponential buckets in seconds, from the one of `min` to the one of `max`.
+    /// A scale of OTLP's base-2 exponential buckets in seconds, from the one of `min` to the one of
+    /// `max`.
     ///
-    /// Bucket 0 takes 0 and all that is below the bucket of `min`; a `min` of 0 stands for 1 ns. A last, open bucket takes
-    /// all that is above the bucket of `max`, unless nothing is. All others hold exactly the nanoseconds that are above
-    /// `base^index` and at most `base^(index + 1)` seconds (test `every_end_is_exact`), though for the shortest durations
-    /// on a fine scale that may be none.
+    /// Bucket 0 takes 0 and all that is below the bucket of `min`; a `min` of 0 stands for 1 ns. A
+    /// last, open bucket takes all that is above the bucket of `max`, unless nothing is. All others
+    /// hold exactly the nanoseconds that are above `base^index` and at most `base^(index + 1)`
+    /// seconds (test `every_end_is_exact`), though for the shortest durations on a fine scale that
+    /// may be none.
     ///
     /// # Errors
     ///
     /// When `scale` is outside -4 to 6, `max` is 0, or `min` above `max`.
     ///
-    /// **Source**: <https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponentialhistogram>.
+    /// **Source**:
+    /// <https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponentialhistogram>.
     pub fn exponential(scale: i32, min: Duration, max: Duration) -> Result<Scale, ScaleError> {
         if !(MIN_SCALE..=MAX_SCALE).contains(&scale) {
             return Err(ScaleError::ExponentialScale { scale });
@@ -93,9 +97,9 @@ fn power_s(scale: i32, exponent: i32) -> f64 {
 
 /// The base of a scale, with what exact comparisons with its powers need.
 ///
-/// `n` nanoseconds are at most `base^exponent` seconds when `n <= 10^9 * 2^(exponent / 2^scale)`. Raised to the power of
-/// `2^scale` where that is above 1, both sides are whole numbers but for a power of two, which moves to the left where its
-/// exponent is negative.
+/// `n` nanoseconds are at most `base^exponent` seconds when `n <= 10^9 * 2^(exponent / 2^scale)`.
+/// Raised to the power of `2^scale` where that is above 1, both sides are whole numbers but for a
+/// power of two, which moves to the left where its exponent is negative.
 struct Base {
     scale: i32,
     squarings: u32,

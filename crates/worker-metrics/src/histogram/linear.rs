@@ -20,12 +20,13 @@ pub(super) struct Linear {
 impl Scale {
     /// A scale of `buckets` buckets, each `bucket_width` wide but the last, which is open.
     ///
-    /// It has the ranges of `HistogramConfiguration::linear` of Tokio (test `linear_has_the_ranges_of_tokio`).
+    /// It has the ranges of `HistogramConfiguration::linear` of Tokio (test
+    /// `linear_has_the_ranges_of_tokio`).
     ///
     /// # Errors
     ///
-    /// When there are no or more than [`MAX_BUCKETS`](super::MAX_BUCKETS) buckets, their width is 0, or they end above
-    /// `u64::MAX` nanoseconds.
+    /// When there are no or more than [`MAX_BUCKETS`](super::MAX_BUCKETS) buckets, their width is
+    /// 0, or they end above `u64::MAX` nanoseconds.
     pub fn linear(bucket_width: Duration, buckets: usize) -> Result<Scale, ScaleError> {
         Ok(Scale::new(Layout::Linear(Linear::new(bucket_width, buckets)?)))
     }
@@ -50,7 +51,8 @@ impl Linear {
 
     #[inline]
     pub(super) fn bucket_of(&self, value_ns: u64) -> usize {
-        // The reciprocal is short of the true one by at most 1, so the product is short by less than one whole bucket.
+        // The reciprocal is short of the true one by at most 1, so the product is short by less
+        // than one whole bucket.
         let product = (u128::from(value_ns) * u128::from(self.reciprocal)) >> 64;
         let quotient = u64::try_from(product).unwrap_or(u64::MAX);
         let rest_ns = value_ns.wrapping_sub(quotient.wrapping_mul(self.width_ns));

@@ -1,14 +1,16 @@
 //! The histogram that a worker measures into.
 //!
-//! Called by the worker's batch at each poll. Never allocates, locks, fails or panics once it is made.
+//! Called by the worker's batch at each poll. Never allocates, locks, fails or panics once it is
+//! made.
 
 use super::padded::Padded;
 use super::{Histogram, Scale};
 
 /// Totals that one thread owns: plain integers.
 ///
-/// Recording never fails or panics, whatever the value and the count (test `recording_survives_every_extreme`), and neither
-/// allocates nor locks. It saturates: a number that would overflow stays at `u64::MAX`.
+/// Recording never fails or panics, whatever the value and the count (test
+/// `recording_survives_every_extreme`), and neither allocates nor locks. It saturates: a number
+/// that would overflow stays at `u64::MAX`.
 ///
 /// # Examples
 ///
@@ -52,10 +54,11 @@ impl LocalHistogram {
         self.sum_ns = self.sum_ns.saturating_add(value_ns.saturating_mul(count));
     }
 
-    /// Publishes the totals: each is stored, none is added (test `submitting_twice_does_not_double`).
+    /// Publishes the totals: each is stored, none is added (test
+    /// `submitting_twice_does_not_double`).
     ///
-    /// **Cost**: one relaxed store a bucket. Where `to` has another number of buckets, only those that both have are stored;
-    /// make both from one [`Scale`].
+    /// **Cost**: one relaxed store a bucket. Where `to` has another number of buckets, only those
+    /// that both have are stored; make both from one [`Scale`].
     #[inline]
     pub fn submit(&self, to: &Histogram) {
         to.store(&self.buckets, self.sum_ns);

@@ -28,10 +28,11 @@ pub(super) struct Log {
 }
 
 impl Scale {
-    /// The scale for poll times and schedule latencies: every power of two from 8 µs to 17 s, 23 buckets.
+    /// The scale for poll times and schedule latencies: every power of two from 8 µs to 17 s, 23
+    /// buckets.
     ///
-    /// It is the log scale of the `PRESET_` constants. It stays below the 31 buckets at which Splunk Observability drops a
-    /// histogram (test `the_preset_has_23_buckets`).
+    /// It is the log scale of the `PRESET_` constants. It stays below the 31 buckets at which
+    /// Splunk Observability drops a histogram (test `the_preset_has_23_buckets`).
     #[must_use]
     pub fn preset() -> Scale {
         let (min_ns, max_ns) = (saturating_ns(Self::PRESET_MIN), saturating_ns(Self::PRESET_MAX));
@@ -47,9 +48,10 @@ impl Scale {
 
 /// The options of a log scale: a range, and how finely it is cut.
 ///
-/// The options, their defaults and the buckets are those of `LogHistogram::builder()` in Tokio (test
-/// `log_has_the_ranges_of_tokio`). Where that panics, or makes buckets that no value reaches,
-/// [`build`](Self::build) returns an error; for a smallest value that is also the largest, it makes two buckets.
+/// The options, their defaults and the buckets are those of `LogHistogram::builder()` in Tokio
+/// (test `log_has_the_ranges_of_tokio`). Where that panics, or makes buckets that no value reaches,
+/// [`build`](Self::build) returns an error; for a smallest value that is also the largest, it makes
+/// two buckets.
 ///
 /// # Examples
 ///
@@ -96,7 +98,8 @@ impl LogScaleBuilder {
         self
     }
 
-    /// Sets the largest value that keeps its precision: the last, open bucket begins there or above.
+    /// Sets the largest value that keeps its precision: the last, open bucket begins there or
+    /// above.
     ///
     /// By default 60 s. **Cost**: each doubling adds `2^precision` buckets.
     #[must_use]
@@ -107,8 +110,8 @@ impl LogScaleBuilder {
 
     /// Sets how wide a bucket may be in proportion to its values, as a ratio between 0 and 1.
     ///
-    /// By default 0.25. Becomes the least precision from 2 to 10 whose `2^-precision` is no larger, or else 10; replaces
-    /// [`precision_exact`](Self::precision_exact).
+    /// By default 0.25. Becomes the least precision from 2 to 10 whose `2^-precision` is no larger,
+    /// or else 10; replaces [`precision_exact`](Self::precision_exact).
     #[must_use]
     pub fn max_error(mut self, max_error: f64) -> Self {
         self.precision = Precision::MaxError(max_error);
@@ -137,8 +140,8 @@ impl LogScaleBuilder {
     ///
     /// # Errors
     ///
-    /// When the range is empty, an option is outside its range, or the scale needs more buckets than
-    /// [`max_buckets`](Self::max_buckets).
+    /// When the range is empty, an option is outside its range, or the scale needs more buckets
+    /// than [`max_buckets`](Self::max_buckets).
     pub fn build(self) -> Result<Scale, ScaleError> {
         let octaves = Octaves::new(self.precision()?);
         if self.max_value.is_zero() {
@@ -171,8 +174,8 @@ impl LogScaleBuilder {
 }
 
 impl Log {
-    /// The first bucket is the last part that ends at `min_ns` or below, the last is the first that begins at `max_ns` or
-    /// above, or else the part of `u64::MAX`.
+    /// The first bucket is the last part that ends at `min_ns` or below, the last is the first that
+    /// begins at `max_ns` or above, or else the part of `u64::MAX`.
     fn spanning(octaves: Octaves, min_ns: u64, max_ns: u64) -> Self {
         let offset = octaves.index_of(min_ns).saturating_sub(1);
         let end = octaves.index_of(max_ns.saturating_sub(1)) + 1;

@@ -1,10 +1,11 @@
-//! Counts of durations by size: the buckets, the scale that they stand on, and what a reader takes away.
+//! Counts of durations by size: the buckets, the scale that they stand on, and what a reader takes
+//! away.
 //!
-//! A worker measures into its own [`LocalHistogram`] and stores the totals into the [`Histogram`] that readers share; both
-//! stand on one [`Scale`]. A reader copies them into a [`HistogramSnapshot`]. Who has no moment to submit at measures straight
-//! into the shared one with a [`HistogramWriter`].
-//! Nothing here knows a metric's name, an exporter or a clock, and nothing on the recording path allocates, locks, computes
-//! in floating point or panics.
+//! A worker measures into its own [`LocalHistogram`] and stores the totals into the [`Histogram`]
+//! that readers share; both stand on one [`Scale`]. A reader copies them into a
+//! [`HistogramSnapshot`]. Who has no moment to submit at measures straight into the shared one with
+//! a [`HistogramWriter`]. Nothing here knows a metric's name, an exporter or a clock, and nothing
+//! on the recording path allocates, locks, computes in floating point or panics.
 //!
 //! | scale | buckets | choose it for |
 //! |---|---|---|

@@ -1,9 +1,10 @@
 //! Powers of two cut into equal parts, and the bit arithmetic that finds the part of a value.
 //!
-//! Called by the log scale, whose buckets the parts are, and by the tables, which start their search there. Never does
-//! more than shift and add.
+//! Called by the log scale, whose buckets the parts are, and by the tables, which start their
+//! search there. Never does more than shift and add.
 
-/// All `u64` in parts: each power of two and what lies up to the next is cut into `2^precision` parts of equal width.
+/// All `u64` in parts: each power of two and what lies up to the next is cut into `2^precision`
+/// parts of equal width.
 ///
 /// Below `2^(precision + 1)` a part holds one value.
 ///

@@ -6,9 +6,10 @@ use std::fmt;
 
 /// Words left free at either end, 128 bytes.
 ///
-/// The lines of a worker's histogram are written at each poll, and the histograms of several workers are often made one
-/// after another, so that the allocator puts them side by side. 128 bytes because x86-64 fetches 64-byte lines in pairs
-/// and some AArch64 cores have lines of 128: the evidence stands in crossbeam-utils' `cache_padded.rs`,
+/// The lines of a worker's histogram are written at each poll, and the histograms of several
+/// workers are often made one after another, so that the allocator puts them side by side. 128
+/// bytes because x86-64 fetches 64-byte lines in pairs and some AArch64 cores have lines of 128:
+/// the evidence stands in crossbeam-utils' `cache_padded.rs`,
 /// <https://docs.rs/crossbeam-utils/latest/src/crossbeam_utils/cache_padded.rs.html>.
 const FREE: usize = 16;
 

@@ -14,12 +14,14 @@ use super::thresholds::Thresholds;
 
 /// Most buckets that a scale can have.
 ///
-/// The finest log scale over all durations has 56 320; the first index of a table's search fits 16 bits.
+/// The finest log scale over all durations has 56 320; the first index of a table's search fits 16
+/// bits.
 pub const MAX_BUCKETS: usize = 1 << 16;
 
 /// How values in nanoseconds map to buckets.
 ///
-/// The first bucket begins at 0, each begins where the one before it ends, and the last is open: every value has a bucket.
+/// The first bucket begins at 0, each begins where the one before it ends, and the last is open:
+/// every value has a bucket.
 ///
 /// **Cost**: a clone copies a few words and counts references to the tables.
 ///
@@ -82,12 +84,14 @@ impl Scale {
 
     /// Bucket of a value.
     ///
-    /// **Unit**: nanoseconds. **Cost**: a multiplication or a few shifts, for a table two look-ups beside that (tests
-    /// `every_value_falls_where_a_scan_of_the_ranges_puts_it` and `bounds_decide_as_the_comparison_in_seconds_does`).
+    /// **Unit**: nanoseconds. **Cost**: a multiplication or a few shifts, for a table two look-ups
+    /// beside that (tests `every_value_falls_where_a_scan_of_the_ranges_puts_it` and
+    /// `bounds_decide_as_the_comparison_in_seconds_does`).
     #[inline]
     #[must_use]
     pub fn bucket_of(&self, value_ns: u64) -> usize {
-        // The preset is one of these: it is to be inlined, which all layouts together are too large for.
+        // The preset is one of these: it is to be inlined, which all layouts together are too large
+        // for.
         if let Layout::Log(log) = &self.layout {
             return log.bucket_of(value_ns);
         }
@@ -105,8 +109,8 @@ impl Scale {
 
     /// Values of a bucket, with the end excluded; `None` from [`buckets`](Self::buckets) on.
     ///
-    /// **Unit**: nanoseconds. An end of `u64::MAX` means no end. A range is empty where two bounds lie within one
-    /// nanosecond, or above `u64::MAX` nanoseconds.
+    /// **Unit**: nanoseconds. An end of `u64::MAX` means no end. A range is empty where two bounds
+    /// lie within one nanosecond, or above `u64::MAX` nanoseconds.
     #[must_use]
     pub fn bucket_range(&self, bucket: usize) -> Option<Range<u64>> {
         let buckets = self.buckets();
@@ -124,9 +128,9 @@ impl Scale {
 
     /// Upper bounds of all buckets but the last, for OTLP's `explicit_bounds`.
     ///
-    /// **Unit**: seconds. The given bounds of an [`explicit`](Self::explicit) scale, the powers of the base of an
-    /// [`exponential`](Self::exponential) one, or else the ends of the ranges. A value that is such an end counts above the
-    /// bound, where OTLP counts it below.
+    /// **Unit**: seconds. The given bounds of an [`explicit`](Self::explicit) scale, the powers of
+    /// the base of an [`exponential`](Self::exponential) one, or else the ends of the ranges. A
+    /// value that is such an end counts above the bound, where OTLP counts it below.
     ///
     /// **Cost**: computes and allocates; ask once.
     #[must_use]

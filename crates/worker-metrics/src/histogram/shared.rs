@@ -1,6 +1,7 @@
 //! The histogram that readers share.
 //!
-//! Stored into by the worker's local histogram or by its one writer, read by sources. Never added to atomically.
+//! Stored into by the worker's local histogram or by its one writer, read by sources. Never added
+//! to atomically.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -11,8 +12,8 @@ use super::{HistogramSnapshot, Scale};
 
 /// Totals that one worker publishes and any number of readers load.
 ///
-/// **Ordering**: all relaxed. While the worker submits, a reader may see new totals in some buckets and old ones in others;
-/// each alone never goes back.
+/// **Ordering**: all relaxed. While the worker submits, a reader may see new totals in some buckets
+/// and old ones in others; each alone never goes back.
 ///
 /// # Examples
 ///
@@ -54,7 +55,8 @@ impl Histogram {
 
     /// Sum of all measured values.
     ///
-    /// **Unit**: nanoseconds. Measured, not estimated, and stays at `u64::MAX` when it gets there, after 584 years.
+    /// **Unit**: nanoseconds. Measured, not estimated, and stays at `u64::MAX` when it gets there,
+    /// after 584 years.
     #[must_use]
     pub fn sum_ns(&self) -> u64 {
         self.sum_ns.load(Relaxed)
@@ -70,8 +72,8 @@ impl Histogram {
 
     /// Copies what the buckets hold now over what `snapshot` held.
     ///
-    /// **Cost**: one load a bucket; allocates nothing when `snapshot` held as many buckets before (test
-    /// `a_snapshot_keeps_its_buffer`).
+    /// **Cost**: one load a bucket; allocates nothing when `snapshot` held as many buckets before
+    /// (test `a_snapshot_keeps_its_buffer`).
     pub fn snapshot_into(&self, snapshot: &mut HistogramSnapshot) {
         let counts = self.buckets.as_slice().iter().map(|count| count.load(Relaxed));
         snapshot.fill(&self.scale, counts, Some(self.sum_ns()));
@@ -90,7 +92,8 @@ impl Histogram {
     #[inline]
     pub(super) fn store(&self, counts: &Padded<u64>, sum_ns: u64) {
         self.sum_ns.store(sum_ns, Relaxed);
-        // Not an empty slice instead of none: to choose between the two takes longer than a branch that is never taken.
+        // Not an empty slice instead of none: to choose between the two takes longer than a branch
+        // that is never taken.
         if let (Some(shared), Some(counts)) = (self.buckets.words(), counts.words()) {
             for (shared, &count) in shared.iter().zip(counts) {
                 shared.store(count, Relaxed);

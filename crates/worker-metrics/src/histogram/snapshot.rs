@@ -50,8 +50,8 @@ impl HistogramSnapshot {
 
     /// Replaces everything with what was read of a histogram on `scale`.
     ///
-    /// **Cost**: allocates nothing when there were as many buckets before, also before a [`clear`](Self::clear) (test
-    /// `a_snapshot_keeps_its_buffer`).
+    /// **Cost**: allocates nothing when there were as many buckets before, also before a
+    /// [`clear`](Self::clear) (test `a_snapshot_keeps_its_buffer`).
     pub fn fill(&mut self, scale: &Scale, buckets: impl IntoIterator<Item = u64>, sum_ns: Option<u64>) {
         self.scale = Some(scale.clone());
         self.buckets.clear();
@@ -68,8 +68,8 @@ impl HistogramSnapshot {
 
     /// Adds another histogram, as of another worker, on the same scale.
     ///
-    /// One that was never filled adds nothing, and takes over what is added to it. The sum stays known only if it is known of
-    /// both.
+    /// One that was never filled adds nothing, and takes over what is added to it. The sum stays
+    /// known only if it is known of both.
     ///
     /// # Errors
     ///

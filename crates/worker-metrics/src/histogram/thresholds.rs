@@ -1,6 +1,7 @@
 //! A table of the largest value of each bucket, and the index into it.
 //!
-//! Called by the scales that no formula describes. Never searches further than one part of a doubling.
+//! Called by the scales that no formula describes. Never searches further than one part of a
+//! doubling.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use super::octaves::Octaves;
 const MAX_PRECISION: u32 = 7;
 const _: () = assert!(MAX_BUCKETS - 1 <= u16::MAX as usize, "`below` holds numbers of thresholds");
 
-/// The largest values of all buckets but the last, in nanoseconds, found by way of equal parts of a doubling.
+/// The largest values of all buckets but the last, in nanoseconds, found by way of equal parts of a
+/// doubling.
 #[derive(Clone)]
 pub(super) struct Thresholds {
     /// After the thresholds, `u64::MAX`: no value is above the last bucket.

@@ -1,6 +1,7 @@
 //! The right to measure straight into a shared histogram.
 //!
-//! For a writer that has no moment of its own to submit at. Never allocates, locks, fails or panics once it is made.
+//! For a writer that has no moment of its own to submit at. Never allocates, locks, fails or panics
+//! once it is made.
 
 use std::sync::Arc;
 
@@ -8,9 +9,9 @@ use super::Histogram;
 
 /// The one writer of a [`Histogram`], where every value is to be seen at once.
 ///
-/// A [`LocalHistogram`](super::LocalHistogram) is cheaper for a worker that submits every few polls anyway; this is for values that come
-/// from nowhere in particular, such as an instrumented future. Making it consumes the histogram, so that a second writer does
-/// not compile.
+/// A [`LocalHistogram`](super::LocalHistogram) is cheaper for a worker that submits every few polls
+/// anyway; this is for values that come from nowhere in particular, such as an instrumented future.
+/// Making it consumes the histogram, so that a second writer does not compile.
 ///
 /// # Examples
 ///
@@ -42,8 +43,9 @@ impl HistogramWriter {
 
     /// Counts one value.
     ///
-    /// **Unit**: nanoseconds. **Cost**: finding the bucket, two relaxed loads and two relaxed stores; nothing is added to a
-    /// shared line atomically. It saturates: a number that would overflow stays at `u64::MAX`.
+    /// **Unit**: nanoseconds. **Cost**: finding the bucket, two relaxed loads and two relaxed
+    /// stores; nothing is added to a shared line atomically. It saturates: a number that would
+    /// overflow stays at `u64::MAX`.
     #[inline]
     pub fn measure(&mut self, value_ns: u64) {
         self.histogram.raise(value_ns);

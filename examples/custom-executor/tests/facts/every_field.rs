@@ -87,7 +87,8 @@ fn every_field_is_filled_and_agrees_with_what_the_test_counted() {
     remote_schedules += 2;
     let mut snapshot = Snapshot::new();
     pool.collect(&mut snapshot);
-    // The 257th and, after half of the queue had moved, the 386th found it full; 129 tasks went each time.
+    // The 257th and, after half of the queue had moved, the 386th found it full; 129 tasks went
+    // each time.
     assert_eq!(snapshot.global_queue_depth, Some(2 * (LOCAL_CAPACITY as u64 / 2 + 1)));
     let depths: u64 = snapshot.workers().iter().filter_map(|worker| worker.local_queue_depth).sum();
     assert_eq!(depths, children as u64 - 2 * (LOCAL_CAPACITY as u64 / 2 + 1));
@@ -95,7 +96,8 @@ fn every_field_is_filled_and_agrees_with_what_the_test_counted() {
     assert_eq!(snapshot.workers_in(WorkerState::Idle), Some(0), "both are in a poll");
     assert!(snapshot.workers().iter().all(|worker| worker.progress_age > Some(Duration::ZERO)));
 
-    // The kept worker goes on, finds its own queue empty, and runs everything; the last of it only a thief can get at.
+    // The kept worker goes on, finds its own queue empty, and runs everything; the last of it only
+    // a thief can get at.
     keep.open();
     result_of(kept).unwrap();
     let done = 1 + 2 + 2 * children as u64;

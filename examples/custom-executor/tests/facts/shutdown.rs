@@ -16,7 +16,8 @@ fn tasks_that_are_scheduled_at_the_shutdown_are_dropped_unpolled() {
     let (handle, pool) = (executor.handle().clone(), Arc::clone(executor.pool()));
     let drops = Arc::new(AtomicUsize::new(0));
     let owned = Arc::new(Mutex::new(Some(executor)));
-    // A task takes its own executor down: the shutdown is over before the worker could poll another one.
+    // A task takes its own executor down: the shutdown is over before the worker could poll another
+    // one.
     let last = handle.spawn({
         let (handle, drops, owned) = (handle.clone(), Arc::clone(&drops), Arc::clone(&owned));
         async move {

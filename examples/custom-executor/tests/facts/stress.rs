@@ -63,7 +63,8 @@ fn no_wake_of_many_threads_is_lost() {
                 done.fetch_add(1, SeqCst);
             }));
         }
-        // Each thread asks its own tasks, and asks on as soon as it sees the answers: the workers fall asleep all the time.
+        // Each thread asks its own tasks, and asks on as soon as it sees the answers: the workers
+        // fall asleep all the time.
         let threads: Vec<_> = (0..4)
             .map(|thread| {
                 let bells = Arc::clone(&bells);

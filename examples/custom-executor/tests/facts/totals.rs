@@ -1,4 +1,5 @@
-//! The sums over all workers of a pool. Whole only when the workers are gone: a submit is many stores.
+//! The sums over all workers of a pool. Whole only when the workers are gone: a submit is many
+//! stores.
 
 use worker_metrics::histogram::Histogram;
 use worker_metrics::{Pool, WorkerMetrics};

@@ -1,4 +1,5 @@
-//! A workload as a service has it: TCP, computing, blocking calls, timers, and a mistake now and then.
+//! A workload as a service has it: TCP, computing, blocking calls, timers, and a mistake now and
+//! then.
 
 mod blocking;
 mod compute;

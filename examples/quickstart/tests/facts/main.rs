@@ -185,7 +185,8 @@ fn with_an_endpoint_it_pushes_there_and_says_what_became_of_it() {
     assert!(!String::from_utf8_lossy(&output.stderr).contains("secret"));
 }
 
-/// However late a machine with other work lets the stall come: it is waited for, and then ended as a user does.
+/// However late a machine with other work lets the stall come: it is waited for, and then ended as
+/// a user does.
 #[cfg(unix)]
 #[test]
 fn the_watchdog_names_the_worker_its_thread_and_what_it_polls_until_ctrl_c() {

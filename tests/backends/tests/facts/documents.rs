@@ -74,7 +74,8 @@ fn a_page_names_the_settings_that_its_backend_needs() {
     }
 }
 
-/// The series are the same in every run. The bytes are not tested: they hold times and depend on a compressor.
+/// The series are the same in every run. The bytes are not tested: they hold times and depend on a
+/// compressor.
 #[test]
 fn the_series_of_the_scale_document_are_those_that_arrive() {
     for (expected, arrived) in scale::series_and_arrived(4) {

@@ -17,7 +17,8 @@ fn every_simulated_process_is_one_of_its_own() {
         endpoint: receiver.http_endpoint(),
         settings: Settings::DEFAULT,
         level: Level::default(),
-        // The slots of one round are 10 ms long in all: the second round begins when the duration is over.
+        // The slots of one round are 10 ms long in all: the second round begins when the duration
+        // is over.
         interval: Duration::from_millis(10),
         duration: Duration::from_millis(10),
         threads: 2,

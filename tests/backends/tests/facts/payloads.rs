@@ -23,7 +23,8 @@ fn exponential() -> Scale {
 
 type Requests = Vec<opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest>;
 
-/// Two exports of a process: a Tokio runtime that has worked, and a pool of 64 workers with every bucket filled.
+/// Two exports of a process: a Tokio runtime that has worked, and a pool of 64 workers with every
+/// bucket filled.
 fn requests(settings: Settings, scale: &Scale, resource: &[(&'static str, &str)]) -> Requests {
     let tasks = TaskMetrics::builder().build().unwrap();
     let runtime = Builder::new_multi_thread()

@@ -1,4 +1,5 @@
-//! Counts what one export allocates, on all threads, and what it delivers: apart from what takes the time, since counting costs some.
+//! Counts what one export allocates, on all threads, and what it delivers: apart from what takes
+//! the time, since counting costs some.
 //!
 //! Run by the report, for one case: `allocations tokio:both:64:119`.
 

@@ -10,7 +10,8 @@ use super::running::Running;
 use super::spawner::Spawner;
 
 pub(super) const TASKS: usize = 64;
-/// Of so many turns one is timed: two readings of the clock are less than a hundredth of what they take together.
+/// Of so many turns one is timed: two readings of the clock are less than a hundredth of what they
+/// take together.
 pub(super) const TURNS_OF_A_LATENCY: u64 = 256;
 
 pub(super) fn start<'a>(runtime: &'a Runtime, spawner: &Spawner, pools: usize) -> Running<'a> {

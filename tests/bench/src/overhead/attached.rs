@@ -28,7 +28,8 @@ impl Attached {
         Self { provider, discard, _attachment: attachment }
     }
 
-    /// Exports once more: whether that holds a histogram besides the one of stalls, which the watchdog adds.
+    /// Exports once more: whether that holds a histogram besides the one of stalls, which the
+    /// watchdog adds.
     pub(super) fn exports_histograms(&self) -> bool {
         self.provider.force_flush().expect("it is discarded");
         let body = self.discard.last_body();

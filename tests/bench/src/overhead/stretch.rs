@@ -1,6 +1,7 @@
 //! A stretch of time, and what the process takes of the processors in it.
 //!
-//! Begun and ended by a workload around what it counts. Other programs lengthen the time of the work, not its processor time.
+//! Begun and ended by a workload around what it counts. Other programs lengthen the time of the
+//! work, not its processor time.
 
 use std::time::{Duration, Instant};
 

@@ -33,7 +33,8 @@ const LEAST_NS: f64 = 1e3;
 const MOST_NS: f64 = 1e7;
 
 impl<T: Copy> Durations<T> {
-    /// Every doubling has about as many of them as any other, and they come in no order that a processor could foresee.
+    /// Every doubling has about as many of them as any other, and they come in no order that a
+    /// processor could foresee.
     fn new(unit: impl Fn(f64) -> T) -> Self {
         let nth = |n| LEAST_NS * (MOST_NS / LEAST_NS).powf(scattered(n));
         let all: Vec<T> = (0..COUNT as u64).map(|n| unit(nth(n))).collect();

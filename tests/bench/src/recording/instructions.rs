@@ -1,4 +1,5 @@
-//! Instructions of one event, counted by callgrind: the same on every machine that runs what this compiler made.
+//! Instructions of one event, counted by callgrind: the same on every machine that runs what this
+//! compiler made.
 //!
 //! `bench --check` fails where one takes more than it may; CI runs it.
 
@@ -10,7 +11,8 @@ use super::table::Table;
 use super::{duration, event, submit};
 use crate::report::{Limit, Target, targets};
 
-/// Events of the shorter of two runs; the other has twice as many, so that what comes before and after cancels.
+/// Events of the shorter of two runs; the other has twice as many, so that what comes before and
+/// after cancels.
 ///
 /// As often as all durations come.
 const EVENTS: u64 = 8 * duration::COUNT as u64;
@@ -26,7 +28,8 @@ pub(super) fn table() -> Result<(String, bool), NotInstalled> {
     Ok((targets(&counted.iter().collect::<Vec<_>>()), kept))
 }
 
-/// Prints the table. It ends with 1 where a limit is exceeded, and with 3 where valgrind is not installed.
+/// Prints the table. It ends with 1 where a limit is exceeded, and with 3 where valgrind is not
+/// installed.
 pub(super) fn check() -> ExitCode {
     match table() {
         Ok((table, kept)) => {

@@ -1,6 +1,8 @@
-//! Every subject of a table in short passes of criterion, in turns, so that a slow second of the machine does not hit one subject alone.
+//! Every subject of a table in short passes of criterion, in turns, so that a slow second of the
+//! machine does not hit one subject alone.
 //!
-//! Criterion prints as it measures, and writes what it found into files: it runs in a process of its own, whose output nobody reads.
+//! Criterion prints as it measures, and writes what it found into files: it runs in a process of
+//! its own, whose output nobody reads.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -97,7 +99,8 @@ fn sample(criterion: &mut Criterion, name: &str, subject: &Subject, mut run: Run
                 subject.tidy();
                 (time, others.have_recorded_since(&progress))
             };
-            // Another program may have had the processor of one of the others: then it was not alongside.
+            // Another program may have had the processor of one of the others: then it was not
+            // alongside.
             let (mut time, mut alongside) = once();
             for _ in 1..ATTEMPTS {
                 if alongside || times < threads::FEWEST_EVENTS {

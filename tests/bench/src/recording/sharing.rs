@@ -10,7 +10,8 @@ use super::counters::{Apart, load_and_store};
 use super::subject::Subject;
 use super::threads;
 
-/// The row of the same 128 bytes apart, which stands before it; that of the bare blocks for a batch.
+/// The row of the same 128 bytes apart, which stands before it; that of the bare blocks for a
+/// batch.
 pub(super) fn baseline(row: usize) -> usize {
     if row == BATCH { BATCH - 2 } else { row - row % 2 }
 }

@@ -58,7 +58,8 @@ impl Table {
         }
     }
 
-    /// The figures in Markdown, each row against the one that `baseline` has for it in the same column.
+    /// The figures in Markdown, each row against the one that `baseline` has for it in the same
+    /// column.
     pub(super) fn markdown(
         self,
         columns: &[Vec<Figure>],

@@ -5,6 +5,7 @@
 mod chapter;
 mod machine;
 mod plot;
+mod prose;
 mod ratios;
 mod target;
 mod versions;
@@ -48,7 +49,7 @@ impl Report {
                 text += &format!("\n![{}](benchmarks/{}.svg)\n", plot.title, plot.file);
             }
         }
-        text
+        prose::wrapped(&text)
     }
 
     /// Writes `benchmarks.md` and the plots into `folder`.

@@ -7,7 +7,9 @@ use crate::load::{QUANTILES, micros};
 use crate::spread::Spread;
 
 pub(super) fn table(all: &[Compared]) -> String {
-    let mut table = "| | exports | pairs without one | throughput against bare | 95 % | between exports | in the slice of an export |".to_owned();
+    let mut table = "| | exports | pairs without one | throughput against bare | 95 % | \
+                     between exports | in the slice of an export |"
+        .to_owned();
     table.extend(QUANTILES.iter().map(|(title, _)| format!(" {title} |")));
     table += &format!("\n|---|{}\n", "---|".repeat(6 + QUANTILES.len()));
     table.extend(all.iter().map(cells));

@@ -9,8 +9,8 @@ use worker_metrics_otel::{Attachment, Histograms, Instrumentation, Numbers, Opti
 use super::expected::expected;
 use super::from_zero::FromZero;
 
-/// Sources that are attached for as long as this lives, with every metric for each worker, the opt-in ones as well, everything
-/// from the beginning of the source on, and without a watchdog.
+/// Sources that are attached for as long as this lives, with every metric for each worker, the
+/// opt-in ones as well, everything from the beginning of the source on, and without a watchdog.
 pub struct Attached {
     pub(super) workers: Instrumentation,
     numbers: Numbers,

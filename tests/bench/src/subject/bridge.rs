@@ -56,7 +56,8 @@ impl Bridge {
         Self::with_provider(attached, halves, SdkMeterProvider::builder().with_view(view))
     }
 
-    /// Hands what the exporter encodes over to the thread that sends, where it is thrown away, and waits for the answer.
+    /// Hands what the exporter encodes over to the thread that sends, where it is thrown away, and
+    /// waits for the answer.
     #[must_use]
     pub fn handing_over(self) -> Self {
         Self { hands_over: true, ..self }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use worker_metrics::{Identity, Row, Snapshot, Source, WorkerInfo};
 
-/// Holds nothing when it is attached, so that what was counted before is exported as well: nobody waits for 10^9 polls.
+/// Holds nothing when it is attached, so that what was counted before is exported as well: nobody
+/// waits for 10^9 polls.
 pub(super) struct FromZero {
     source: Arc<dyn Source>,
     is_attached: AtomicBool,

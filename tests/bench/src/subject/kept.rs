@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 
-/// The bodies of requests, while they are asked for: who kept them all the time would keep the exporter from using its buffers again.
+/// The bodies of requests, while they are asked for: who kept them all the time would keep the
+/// exporter from using its buffers again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
     bodies: Arc<Mutex<Option<Vec<Bytes>>>>,

@@ -18,7 +18,8 @@ pub enum Observed {
     Pool,
 }
 
-/// The scales by their number of buckets: the preset of this project, and the default of Tokio's log histogram.
+/// The scales by their number of buckets: the preset of this project, and the default of Tokio's
+/// log histogram.
 pub(super) fn scale(buckets: usize) -> Scale {
     let scale = match buckets {
         23 => Scale::preset(),
@@ -28,7 +29,8 @@ pub(super) fn scale(buckets: usize) -> Scale {
     scale
 }
 
-/// A runtime whose workers keep poll-time histograms of so many buckets each; with 0 they keep none.
+/// A runtime whose workers keep poll-time histograms of so many buckets each; with 0 they keep
+/// none.
 pub(super) fn runtime(workers: usize, buckets: usize) -> Runtime {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(workers).enable_all().name("main");
@@ -84,7 +86,8 @@ pub(super) fn work(runtime: &Runtime) {
 
 const POLLS_OF_POOL: usize = 1_000;
 
-/// A pool whose workers have polled, have each a histogram on `scale` if there is one, and are parked.
+/// A pool whose workers have polled, have each a histogram on `scale` if there is one, and are
+/// parked.
 #[must_use]
 pub fn pool(workers: usize, scale: Option<&Scale>) -> Pool {
     let config = scale

@@ -1,4 +1,5 @@
-//! opentelemetry-instrumentation-tokio, which has one instrumentation a process, bound to the first global meter provider.
+//! opentelemetry-instrumentation-tokio, which has one instrumentation a process, bound to the first
+//! global meter provider.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! What the SDK collected, as an OTLP request: the same encoder for everyone who exports through the SDK.
+//! What the SDK collected, as an OTLP request: the same encoder for everyone who exports through
+//! the SDK.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;

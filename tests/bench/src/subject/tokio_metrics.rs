@@ -1,4 +1,5 @@
-//! tokio-metrics through its integration with metrics.rs, rendered as a scrape by metrics-exporter-prometheus.
+//! tokio-metrics through its integration with metrics.rs, rendered as a scrape by
+//! metrics-exporter-prometheus.
 
 use std::fmt;
 

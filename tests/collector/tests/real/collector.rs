@@ -24,7 +24,8 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// Starts it with these files of `deploy/collector`, and these variables beside those of its ports and its queue.
+    /// Starts it with these files of `deploy/collector`, and these variables beside those of its
+    /// ports and its queue.
     pub(crate) fn start(peers: &Peers, files: &[&str], variables: &[(&'static str, String)]) -> Self {
         let directory = Directory::new();
         let [grpc_port, http_port, health_port, telemetry_port] = std::array::from_fn(|_| lasting_port());

@@ -20,7 +20,8 @@ fn end(to: &To) -> Service {
     service
 }
 
-/// The last value of each series, and that there is none any more. Counters that go through the SDK are not ended by it.
+/// The last value of each series, and that there is none any more. Counters that go through the SDK
+/// are not ended by it.
 fn assert_ended(prometheus: &Prometheus, service: &Service, counters_end: bool) {
     let polls = service.polls as f64;
     let name = "worker_pool_task_poll_duration_seconds";

@@ -1,4 +1,5 @@
-//! What becomes of the metrics in a real collector and a real Prometheus, with the configurations of `deploy/`.
+//! What becomes of the metrics in a real collector and a real Prometheus, with the configurations
+//! of `deploy/`.
 //!
 //! `.ci/peers` builds both. Where they are not, each test says so and holds nothing.
 

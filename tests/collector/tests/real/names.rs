@@ -1,4 +1,5 @@
-//! Names, labels and values in Prometheus are those that the source has, by the rule that the documents state.
+//! Names, labels and values in Prometheus are those that the source has, by the rule that the
+//! documents state.
 
 use std::collections::BTreeMap;
 
@@ -44,8 +45,8 @@ impl Translation {
 /// A series: its labels, the name among them.
 type Series = BTreeMap<String, String>;
 
-/// What the SDK collected, as Prometheus should have it. Of what is measured in seconds, which goes on between two collections,
-/// no value.
+/// What the SDK collected, as Prometheus should have it. Of what is measured in seconds, which goes
+/// on between two collections, no value.
 fn expected(
     collected: &ResourceMetrics,
     resource: &[(String, String)],

@@ -1,4 +1,5 @@
-//! The dashboard and the rules of `deploy/` on the metrics of a real service with a worker that blocks.
+//! The dashboard and the rules of `deploy/` on the metrics of a real service with a worker that
+//! blocks.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +36,8 @@ fn dashboard() -> Vec<(String, String)> {
     queries
 }
 
-/// The recorded series, of the rules as Prometheus has loaded them; by name, as each is in a panel of its own.
+/// The recorded series, of the rules as Prometheus has loaded them; by name, as each is in a panel
+/// of its own.
 fn recorded(prometheus: &Prometheus) -> Vec<(String, String)> {
     let groups = prometheus.rules();
     let rules = groups.iter().flat_map(|group| group["rules"].as_array().unwrap());
@@ -99,7 +101,8 @@ fn every_query_has_data_and_the_alert_fires_for_a_worker_that_blocks() {
         if missing.is_empty() { Ok(()) } else { Err(format!("{missing:#?}")) }
     });
 
-    // It blocks for 3.5 s of every 7.5: a pattern of stalls, which the watchdog of the service counts.
+    // It blocks for 3.5 s of every 7.5: a pattern of stalls, which the watchdog of the service
+    // counts.
     let alert = "ALERTS{alertname=\"TokioWorkerStallsRepeated\", alertstate=\"firing\"}";
     let fired = until(alert, || prometheus.query(alert).pop().ok_or_else(|| "none".to_owned()));
     let expected = [("job", "quickstart"), ("tokio_runtime_name", "main"), ("severity", "warning")];

@@ -10,11 +10,13 @@ pub(crate) struct Peers {
     directory: PathBuf,
 }
 
-/// The directory of the binaries. Who sets it means that they are there; who sets it to nothing means that they are not wanted.
+/// The directory of the binaries. Who sets it means that they are there; who sets it to nothing
+/// means that they are not wanted.
 const VARIABLE: &str = "WORKER_METRICS_PEERS";
 
 impl Peers {
-    /// `None` where they are not built, and then says so: the harness hides what a test that passes prints, but not what it writes.
+    /// `None` where they are not built, and then says so: the harness hides what a test that passes
+    /// prints, but not what it writes.
     pub(crate) fn find(test: &str) -> Option<Self> {
         let given = env::var_os(VARIABLE).map(PathBuf::from);
         let is_unwanted = given.as_ref().is_some_and(|given| given.as_os_str().is_empty());

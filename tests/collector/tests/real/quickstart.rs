@@ -30,7 +30,8 @@ impl Drop for Quickstart {
     }
 }
 
-/// The binary of another package: Cargo builds it in the profile and the configuration of this test.
+/// The binary of another package: Cargo builds it in the profile and the configuration of this
+/// test.
 fn built() -> PathBuf {
     let status = Command::new(env!("CARGO")).args(["build", "--quiet", "-p", "quickstart"]).status().unwrap();
     assert!(status.success(), "the quickstart is built");

@@ -71,7 +71,8 @@ fn deltas_of_histograms_that_a_dead_collector_did_not_take_are_carried_over() {
         service.deliver();
         assert_histograms_arrived(&prometheus, &service, 6.0);
         assert_nothing_went_backwards(&prometheus, &service);
-        // The SDK forgets what it could not export: this is why deploy/README.md speaks for cumulative values.
+        // The SDK forgets what it could not export: this is why deploy/README.md speaks for
+        // cumulative values.
         let counted = prometheus.value(&service.select("worker_pool_worker_polls_total", EXPLICIT)).unwrap();
         assert!(counted < service.polls as f64, "{protocol:?}: the SDK carries deltas over now: {counted}");
         assert_eq!(agent.log().matches("deprecated").count(), 0, "{}", agent.log());
@@ -104,7 +105,8 @@ fn what_a_collector_took_survives_its_death() {
 fn what_an_agent_took_reaches_a_gateway_that_was_away() {
     let peers = peers!("what_an_agent_took_reaches_a_gateway_that_was_away");
     let prometheus = Prometheus::start(&peers);
-    // Deltas have to arrive in their order. An agent that dies takes up last what was under way first.
+    // Deltas have to arrive in their order. An agent that dies takes up last what was under way
+    // first.
     for (temporality, agent_dies) in [(Temporality::Cumulative, true), (Temporality::Delta, false)] {
         let mut gateway = Collector::gateway(&peers, prometheus.otlp_endpoint());
         gateway.kill();

@@ -29,7 +29,8 @@ pub(crate) const BOTH: [Protocol; 2] = [Protocol::Grpc, Protocol::Http];
 /// By which ways the metrics leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// The numbers through a meter provider with the exporter of opentelemetry-otlp, the histograms by a push.
+    /// The numbers through a meter provider with the exporter of opentelemetry-otlp, the histograms
+    /// by a push.
     Apart,
     /// Everything by an exporter of the meter provider.
     Together,
@@ -108,7 +109,8 @@ pub(crate) const EXPONENTIAL: &str = "encode";
 pub(crate) const BOUNDS_S: [f64; 3] = [0.001, 0.01, 0.1];
 pub(crate) const JOB: &str = "shop/checkout";
 
-/// A service: two pools of one worker each, which are polled by hand, and everything that is exported of them.
+/// A service: two pools of one worker each, which are polled by hand, and everything that is
+/// exported of them.
 pub(crate) struct Service {
     pub(crate) workers: Instrumentation,
     pub(crate) instance: String,
@@ -205,7 +207,8 @@ impl Service {
         provider.and(push)
     }
 
-    /// Detaches the pools: their last values, and the ends of their series, go with the next export.
+    /// Detaches the pools: their last values, and the ends of their series, go with the next
+    /// export.
     pub(crate) fn detach(&mut self) {
         self.attachments.clear();
     }

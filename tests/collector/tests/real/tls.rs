@@ -42,7 +42,8 @@ fn a_service_that_trusts_the_authority_of_a_collector_reaches_it_over_tls() {
         ],
     );
     for (protocol, test) in BOTH.into_iter().zip(["tls::over_grpc", "tls::over_http"]) {
-        // The authority is read from the environment, so that the service is a process of its own: this one, with another test.
+        // The authority is read from the environment, so that the service is a process of its own:
+        // this one, with another test.
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test, "--ignored", "--nocapture"])
             .env(AUTHORITY, &authority)

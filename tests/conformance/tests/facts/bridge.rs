@@ -256,7 +256,8 @@ fn replacing_a_source_between_two_delta_cycles_wraps_nothing() {
     assert_eq!((collected.sum(POLLS), collected.metric(POLLS).points.len()), (2.0, 1));
 }
 
-/// The SDK computes a delta as the difference to the value before, and does not mind that it may be below 0.
+/// The SDK computes a delta as the difference to the value before, and does not mind that it may be
+/// below 0.
 #[test]
 fn attaching_again_between_two_delta_cycles_wraps_nothing_and_loses_nothing() {
     for cycles_between in 0..4 {

@@ -1,4 +1,5 @@
-//! Receivers that are down, slow or answer errors: the observed runtime is not hurt, and afterwards the values are right.
+//! Receivers that are down, slow or answer errors: the observed runtime is not hurt, and afterwards
+//! the values are right.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::wire::{PATIENCE, Protocol, Wire};
 
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// An observed runtime, and a pool whose values are known, with everything that is exported of them.
+/// An observed runtime, and a pool whose values are known, with everything that is exported of
+/// them.
 struct Observed {
     wire: Wire,
     runtime: Runtime,

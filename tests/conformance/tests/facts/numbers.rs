@@ -206,7 +206,8 @@ fn a_registered_provider_without_other_metrics_exports_everything_through_its_ex
     }
 }
 
-/// The SDK does not call an exporter without anything of its own: that is what `OtlpExporter` says, and a warning.
+/// The SDK does not call an exporter without anything of its own: that is what `OtlpExporter` says,
+/// and a warning.
 #[test]
 fn without_any_metric_of_the_sdk_s_own_everything_arrives_at_the_shutdown() {
     let cases = [Temporality::Cumulative, Temporality::Delta]

@@ -1,4 +1,5 @@
-//! Receivers that misbehave, as a push meets them: the result says what it was, in time, and nothing is lost.
+//! Receivers that misbehave, as a push meets them: the result says what it was, in time, and
+//! nothing is lost.
 
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -143,7 +144,8 @@ fn a_wait_that_the_receiver_asks_for_is_kept_and_the_export_after_it_carries_eve
     }
 }
 
-/// The status says that the request was taken; what an answer says beyond that is no reason to count twice.
+/// The status says that the request was taken; what an answer says beyond that is no reason to
+/// count twice.
 #[test]
 fn an_answer_of_success_that_cannot_be_read_is_a_success() {
     for protocol in BOTH {

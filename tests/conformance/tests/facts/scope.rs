@@ -1,4 +1,5 @@
-//! Everything that is exported of a runtime, compared as a whole: name, unit, description, kind, temporality, attributes.
+//! Everything that is exported of a runtime, compared as a whole: name, unit, description, kind,
+//! temporality, attributes.
 
 use std::fmt::Write as _;
 
@@ -43,7 +44,8 @@ fn text(collected: &Collected) -> String {
     text
 }
 
-/// What is exported of `runtime` once some task has run, so that nothing is absent for want of a first value.
+/// What is exported of `runtime` once some task has run, so that nothing is absent for want of a
+/// first value.
 fn scope_of(runtime: &Runtime, temporality: Temporality, options: Options) -> String {
     let rig = Rig::new(temporality);
     let workers = Instrumentation::new(options);

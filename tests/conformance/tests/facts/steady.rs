@@ -61,7 +61,8 @@ fn allocations(register: impl FnOnce(&SdkMeterProvider)) -> u64 {
     allocation_counter::measure(cycle).count_total
 }
 
-/// Instruments that observe what `like` shows, from constants and ready attributes: all that is left is the SDK's own work.
+/// Instruments that observe what `like` shows, from constants and ready attributes: all that is
+/// left is the SDK's own work.
 fn register_bare(provider: &SdkMeterProvider, like: &Collected) {
     let scope =
         InstrumentationScope::builder("bare").with_version("1").with_schema_url("https://bare.invalid/1");
@@ -124,7 +125,8 @@ fn register_bare(provider: &SdkMeterProvider, like: &Collected) {
     }
 }
 
-/// The attribute as the bridge has it: neither its text nor its numbers are cloned with an allocation.
+/// The attribute as the bridge has it: neither its text nor its numbers are cloned with an
+/// allocation.
 fn pair(key: &str, value: &str) -> KeyValue {
     let key = Arc::<str>::from(key);
     match value.parse::<i64>() {
@@ -166,7 +168,8 @@ fn a_steady_cycle_allocates_nothing_of_ours_beside_a_watchdog() {
     assert_eq!(with_the_bridge, bare);
 }
 
-/// What an export by OTLP allocates on the thread that collects, from the source to the request, for so many workers.
+/// What an export by OTLP allocates on the thread that collects, from the source to the request,
+/// for so many workers.
 fn allocations_of_an_export(temporality: Temporality, workers: usize) -> (u64, u64) {
     let receiver = Receiver::start().unwrap();
     let options = Options::default().with_histograms(Histograms::Worker).with_numbers(Numbers::Otlp);
@@ -202,7 +205,8 @@ fn allocations_of_an_export(temporality: Temporality, workers: usize) -> (u64, u
     least
 }
 
-/// Handing a request over to the network thread takes a task, and nothing else grows with what is exported.
+/// Handing a request over to the network thread takes a task, and nothing else grows with what is
+/// exported.
 #[test]
 fn a_steady_export_allocates_the_same_few_times_however_much_it_carries() {
     for temporality in [Temporality::Cumulative, Temporality::Delta] {

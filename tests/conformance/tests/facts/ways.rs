@@ -1,4 +1,5 @@
-//! The ways out beside each other: the same rows, whichever way they go, and no repetition when one is rebuilt.
+//! The ways out beside each other: the same rows, whichever way they go, and no repetition when one
+//! is rebuilt.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -35,8 +36,9 @@ fn sdk(receiver: &Receiver, temporality: Temporality) -> SdkMeterProvider {
 
 /// What of a metric does not depend on the moment: everything but times, in the value too.
 ///
-/// Of deltas the SDK sends those of nothing as well, and of histograms none before the first value: both are left out. A sum is an
-/// estimate where a histogram is replayed, and its description says so where it goes by OTLP.
+/// Of deltas the SDK sends those of nothing as well, and of histograms none before the first value:
+/// both are left out. A sum is an estimate where a histogram is replayed, and its description says
+/// so where it goes by OTLP.
 fn shape(metric: &Metric) -> Option<String> {
     let Metric { name, unit, description, kind, monotonic, temporality, .. } = metric;
     let description = description.trim_end_matches(" The sum is an estimate from the bucket bounds.");
@@ -72,7 +74,8 @@ fn shapes(document: &Document) -> Vec<String> {
     shapes
 }
 
-/// Exports one source through a meter and by OTLP, and compares everything. `work` runs between the attachment and the export.
+/// Exports one source through a meter and by OTLP, and compares everything. `work` runs between the
+/// attachment and the export.
 fn compare<S: Source + 'static>(
     options: &Options,
     temporality: Temporality,
@@ -281,7 +284,8 @@ fn value(data: &Data) -> i64 {
     }
 }
 
-/// All that has arrived, where each pipeline begins its totals anew: what each of them has told, added up.
+/// All that has arrived, where each pipeline begins its totals anew: what each of them has told,
+/// added up.
 fn told(series: &[Series]) -> i64 {
     series.iter().filter_map(Series::total).map(|total| value(&total)).sum()
 }

@@ -36,7 +36,8 @@ impl Wire {
         Self::new(exporter, interval, transport)
     }
 
-    /// Through an exporter of ours, which sends the histograms as well, and the numbers where they go by OTLP.
+    /// Through an exporter of ours, which sends the histograms as well, and the numbers where they
+    /// go by OTLP.
     pub(crate) fn with_histograms(
         workers: &Instrumentation,
         protocol: Protocol,

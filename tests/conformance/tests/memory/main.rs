@@ -1,4 +1,5 @@
-//! What stays allocated after runtimes have come and gone: a program of its own, since it looks at the whole process.
+//! What stays allocated after runtimes have come and gone: a program of its own, since it looks at
+//! the whole process.
 
 use memory_stats::memory_stats;
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
@@ -6,8 +7,8 @@ use tokio::runtime::Builder;
 use worker_metrics_otel::Instrumentation;
 use worker_metrics_tokio::{RuntimeBuilderExt, TokioRuntime};
 
-/// Kilobytes that each runtime may leave behind. One that is not let go takes over 100 with its workers' queues, histograms and
-/// attributes.
+/// Kilobytes that each runtime may leave behind. One that is not let go takes over 100 with its
+/// workers' queues, histograms and attributes.
 const LEFT_BEHIND: usize = 8 * 1024;
 
 #[test]

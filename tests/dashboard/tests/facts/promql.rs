@@ -77,7 +77,8 @@ fn after_string(from_quote: &str) -> &str {
     panic!("a string ends: {from_quote}");
 }
 
-/// Fails unless a query uses the catalogue, what the rules record, and what Prometheus has itself; and at least one of them.
+/// Fails unless a query uses the catalogue, what the rules record, and what Prometheus has itself;
+/// and at least one of them.
 pub(crate) fn assert_known(query: &str) {
     let names = names(query);
     let mut metrics: BTreeSet<_> = CATALOGUE.iter().flat_map(prometheus::series).collect();
@@ -121,7 +122,8 @@ fn names_are_told_from_functions_numbers_and_labels() {
     assert_eq!(names("a ignoring (job) + b").metrics, set(&["a", "b"]));
 }
 
-/// **Source**: the names that Prometheus 3 gave to what it got by OTLP, as `docs/metrics.md` has them.
+/// **Source**: the names that Prometheus 3 gave to what it got by OTLP, as `docs/metrics.md` has
+/// them.
 #[test]
 fn names_follow_the_default_translation_of_prometheus() {
     let name = |suffix| prometheus::metric(worker_metrics::Definition::find(suffix).unwrap());

@@ -23,7 +23,8 @@ fn gzip(body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// The status of an answer to a post with these headers and this body, which is refused and not stored.
+/// The status of an answer to a post with these headers and this body, which is refused and not
+/// stored.
 fn refused(headers: &[(&str, &str)], body: Vec<u8>) -> u16 {
     let receiver = Receiver::start().unwrap();
     let answer = post(&receiver.http_endpoint(), headers, body);

@@ -104,7 +104,8 @@ fn waiting_ends_with_the_condition_or_with_the_time() {
     let receiver = Receiver::start().unwrap();
     assert!(!receiver.wait_for_exports(1, Duration::from_millis(20)));
     assert!(receiver.wait_for_exports(0, Duration::ZERO), "what holds already is not waited for");
-    // Keeps the request's arrival and its acceptance apart, so that the one cannot wake the waiter in place of the other.
+    // Keeps the request's arrival and its acceptance apart, so that the one cannot wake the waiter
+    // in place of the other.
     receiver.set_fault(Fault::Delay(Duration::from_millis(50)));
     let begun = Instant::now();
     let (looked, has_looked) = mpsc::channel();

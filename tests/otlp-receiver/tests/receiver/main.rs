@@ -1,4 +1,5 @@
-//! The receiver against its real peers: the SDK's exporters, and clients that send messages made by hand.
+//! The receiver against its real peers: the SDK's exporters, and clients that send messages made by
+//! hand.
 
 #![allow(
     clippy::unwrap_used,

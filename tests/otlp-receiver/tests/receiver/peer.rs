@@ -101,7 +101,8 @@ fn exporter(receiver: &Receiver, options: Options, runtime: &tokio::runtime::Run
             builder.build().unwrap()
         }
         Protocol::Http => {
-            // Our own client, so that neither a proxy in the environment nor another package's features matter.
+            // Our own client, so that neither a proxy in the environment nor another package's
+            // features matter.
             let mut builder = builder
                 .with_http()
                 .with_endpoint(receiver.http_endpoint())

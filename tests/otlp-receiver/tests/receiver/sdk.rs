@@ -49,7 +49,8 @@ fn check(document: &Document, times: u64, temporality: otlp_receiver::Temporalit
 
     let up_down = document.metric("test.up_down").unwrap();
     assert_eq!((up_down.kind, up_down.monotonic), (MetricType::Sum, Some(false)));
-    // The SDK exports up-down counters cumulatively whatever is preferred, as the specification wants.
+    // The SDK exports up-down counters cumulatively whatever is preferred, as the specification
+    // wants.
     assert_eq!(up_down.temporality, Some(otlp_receiver::Temporality::Cumulative));
     assert!((number(document, "test.up_down").as_f64() + 0.5 * times as f64).abs() < 1e-9);
 

@@ -1,4 +1,5 @@
-//! All workers of the observed runtime are blocked, and the pipeline was built inside `#[tokio::main]`.
+//! All workers of the observed runtime are blocked, and the pipeline was built inside
+//! `#[tokio::main]`.
 
 use scenarios::receiver;
 

@@ -1,4 +1,5 @@
-//! Environments of every kind: ours starts where opentelemetry-otlp 0.33 starts, and reads the same.
+//! Environments of every kind: ours starts where opentelemetry-otlp 0.33 starts, and reads the
+//! same.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

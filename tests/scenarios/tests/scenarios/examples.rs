@@ -52,7 +52,8 @@ fn numbers_and_histograms_carry_the_same_resource_wherever_it_is_named() {
         let receiver = receiver().start().unwrap();
         let (grpc, http) = (receiver.grpc_endpoint(), receiver.http_endpoint());
         let mut all = variables.to_vec();
-        // Of the two signals' variables each exporter is given its own way: gRPC by the example, HTTP by the other one.
+        // Of the two signals' variables each exporter is given its own way: gRPC by the example,
+        // HTTP by the other one.
         if scenario[0] == "resource" {
             all.push(("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &http));
         } else {

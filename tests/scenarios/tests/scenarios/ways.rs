@@ -1,4 +1,5 @@
-//! The ways out: A, a push of its own; B, an exporter for the program's provider; C, observable instruments.
+//! The ways out: A, a push of its own; B, an exporter for the program's provider; C, observable
+//! instruments.
 
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::metrics::{SdkMeterProvider, Temporality};

@@ -61,8 +61,9 @@ impl Client {
         ExportError { address: self.address(), protocol: self.protocol(), cause }
     }
 
-    /// Sends one encoded `ExportMetricsServiceRequest`, and sends it again where that may help, until the deadline. A wait that the
-    /// receiver asked for is kept, or is an error if it lasts longer.
+    /// Sends one encoded `ExportMetricsServiceRequest`, and sends it again where that may help,
+    /// until the deadline. A wait that the receiver asked for is kept, or is an error if it lasts
+    /// longer.
     pub(in crate::otlp) async fn send(&self, body: Bytes, deadline: Instant) -> Result<(), ExportError> {
         if let Some(wait) = self.wait() {
             if later(wait) >= deadline {
@@ -84,7 +85,8 @@ impl Client {
                     Some(Err(failure)) => failure,
                     None => {
                         self.connection.transport.reconnect();
-                        // What was answered before says more than that the last attempt was cut short.
+                        // What was answered before says more than that the last attempt was cut
+                        // short.
                         let timeout = deadline.saturating_duration_since(begun);
                         return Err(self.error(before.unwrap_or(Cause::Timeout(timeout))));
                     }

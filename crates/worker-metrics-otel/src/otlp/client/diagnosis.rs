@@ -1,8 +1,8 @@
 //! What a port speaks, asked for when a connection breaks in a way that has several causes.
 //!
-//! HTTP/1 to a gRPC port, gRPC to an HTTP port, and either to a port that wants TLS all end in a connection that breaks. A few
-//! bytes tell them apart: the preface of HTTP/2, and a line that no server of HTTP/1 takes for a request, to which each kind of
-//! server gives another answer.
+//! HTTP/1 to a gRPC port, gRPC to an HTTP port, and either to a port that wants TLS all end in a
+//! connection that breaks. A few bytes tell them apart: the preface of HTTP/2, and a line that no
+//! server of HTTP/1 takes for a request, to which each kind of server gives another answer.
 
 use std::time::Duration;
 
@@ -75,7 +75,8 @@ async fn spoken(endpoint: &Endpoint, bytes: &[u8]) -> Option<Spoken> {
     spoken_by(&answer[..read])
 }
 
-/// The likely cause of a secure connection that broke: an alert that comes after the handshake is lost on the way through HTTP/2.
+/// The likely cause of a secure connection that broke: an alert that comes after the handshake is
+/// lost on the way through HTTP/2.
 #[cfg(feature = "tls")]
 pub(super) async fn diagnose_handshake(
     endpoint: &Endpoint,

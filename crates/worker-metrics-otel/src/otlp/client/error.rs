@@ -8,11 +8,13 @@ use crate::otlp::config::Protocol;
 
 /// Why an export failed. What it carried goes with the next one.
 ///
-/// Its `Display` is one sentence that names the address, the protocol, the cause and the remedy, and no secret.
+/// Its `Display` is one sentence that names the address, the protocol, the cause and the remedy,
+/// and no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExportError {
-    /// Scheme, host and port of the receiver; a description where the program has given the connection.
+    /// Scheme, host and port of the receiver; a description where the program has given the
+    /// connection.
     pub address: String,
     /// The protocol, if it is settled.
     pub protocol: Option<Protocol>,

@@ -71,7 +71,8 @@ impl Grpc {
         Self { connection: Connection::Given(channel), interceptor: interceptor.map(Mutex::new) }
     }
 
-    /// Connects anew next time. TCP may notice only after a quarter of an hour that nobody answers any more.
+    /// Connects anew next time. TCP may notice only after a quarter of an hour that nobody answers
+    /// any more.
     pub(super) fn reconnect(&self) {
         if let Connection::Own { builder, channel, runtime } = &self.connection {
             let _entered = runtime.enter();
@@ -158,7 +159,8 @@ impl fmt::Debug for Grpc {
 /// `Export` of `opentelemetry/proto/collector/metrics/v1/metrics_service.proto`.
 const METHOD: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
-/// Requests that are encoded already, and answers that are decoded: `None` for what is no answer of OTLP.
+/// Requests that are encoded already, and answers that are decoded: `None` for what is no answer of
+/// OTLP.
 #[derive(Clone, Copy, Debug, Default)]
 struct Encoded;
 
@@ -198,10 +200,11 @@ impl Decoder for Encoded {
     }
 }
 
-/// Whether the receiver's message is too long to be read. A receiver that refuses a request sends a status, and no message: this
-/// one took it. To send it again could count it again, without end.
+/// Whether the receiver's message is too long to be read. A receiver that refuses a request sends a
+/// status, and no message: this one took it. To send it again could count it again, without end.
 ///
-/// **Source**: `decode_chunk` of tonic 0.14, whose words are all that tells it from a status of the receiver's.
+/// **Source**: `decode_chunk` of tonic 0.14, whose words are all that tells it from a status of the
+/// receiver's.
 fn is_too_long(status: &Status) -> bool {
     status.code() == Code::OutOfRange
         && status.message().starts_with("Error, decoded message length too large")

@@ -57,16 +57,18 @@ impl Own {
     }
 }
 
-/// Most attempts at once through a client of the program's: what never returns must not keep a request of each export.
+/// Most attempts at once through a client of the program's: what never returns must not keep a
+/// request of each export.
 const MOST_ATTEMPTS: usize = 2;
 
-/// Most bytes that are read of an answer, and the longest time: the status has said already whether the request was taken.
+/// Most bytes that are read of an answer, and the longest time: the status has said already whether
+/// the request was taken.
 const MOST_OF_AN_ANSWER: usize = 64 * 1024;
 const LONGEST_ANSWER: Duration = Duration::from_millis(500);
 
 impl Http {
-    /// A client of our own, by way of the proxy of the environment. It follows no redirect, which would carry the headers, and the
-    /// secrets in them, to a place that nobody has set.
+    /// A client of our own, by way of the proxy of the environment. It follows no redirect, which
+    /// would carry the headers, and the secrets in them, to a place that nobody has set.
     pub(in crate::otlp) fn connect(
         endpoint: &Endpoint,
         #[cfg(feature = "tls")] tls: Option<rustls::ClientConfig>,
@@ -215,7 +217,8 @@ fn read(headers: &HeaderMap, body: &Bytes, secrets: &Headers) -> Answer {
     }
 }
 
-/// A status of gRPC in the headers: a proxy, or a server that takes both protocols, may answer with it.
+/// A status of gRPC in the headers: a proxy, or a server that takes both protocols, may answer with
+/// it.
 fn grpc_status(headers: &HeaderMap) -> Option<u32> {
     headers.get("grpc-status")?.to_str().ok()?.trim().parse().ok()
 }
@@ -232,8 +235,9 @@ fn refused_by_grpc(code: u32, headers: &HeaderMap, secrets: &Headers) -> Failure
     }
 }
 
-/// Some clients block, and some need a runtime: on a blocking thread of ours both are at home. One that does not block is cut off
-/// when the attempt is given up; one that does keeps its place until it returns.
+/// Some clients block, and some need a runtime: on a blocking thread of ours both are at home. One
+/// that does not block is cut off when the attempt is given up; one that does keeps its place until
+/// it returns.
 async fn send_apart(
     client: Arc<dyn HttpClient>,
     attempts: Arc<Semaphore>,
@@ -284,7 +288,8 @@ fn message_of(headers: &HeaderMap, body: &Bytes) -> String {
     RpcStatus::decode(body.clone()).map(|status| status.message).unwrap_or_default()
 }
 
-/// What a connection that failed means. As in opentelemetry-otlp 0.33 the request is sent again, unless it would fail again.
+/// What a connection that failed means. As in opentelemetry-otlp 0.33 the request is sent again,
+/// unless it would fail again.
 fn failure(error: &(dyn Error + 'static)) -> Failure {
     let cause = cause_of(error);
     let again = match cause {

@@ -1,6 +1,8 @@
-//! The client of one destination: one connection, one deadline for a whole export, and a memory for waits.
+//! The client of one destination: one connection, one deadline for a whole export, and a memory for
+//! waits.
 //!
-//! Works on a thread and a runtime of its own, never on one of the program's. Ends in time, whatever the receiver does.
+//! Works on a thread and a runtime of its own, never on one of the program's. Ends in time,
+//! whatever the receiver does.
 //!
 //! `Request → Client (retry) → Transport (Grpc | Http) → Answer`
 

@@ -1,4 +1,5 @@
-//! Connections by way of the proxy of the environment: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+//! Connections by way of the proxy of the environment: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
+//! `NO_PROXY`.
 
 use std::error::Error;
 use std::fmt;
@@ -17,7 +18,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-/// Connects to a host, or to the proxy that the environment names for it: by a tunnel where the connection is secured.
+/// Connects to a host, or to the proxy that the environment names for it: by a tunnel where the
+/// connection is secured.
 #[derive(Clone)]
 pub(super) struct ProxyConnector {
     matcher: Arc<Matcher>,

@@ -1,6 +1,7 @@
 //! When to send again. Pure.
 //!
-//! **Source**: the OTLP specification, "OTLP/gRPC Throttling" and "OTLP/HTTP Throttling", and opentelemetry-otlp 0.33.
+//! **Source**: the OTLP specification, "OTLP/gRPC Throttling" and "OTLP/HTTP Throttling", and
+//! opentelemetry-otlp 0.33.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -45,7 +46,8 @@ impl Pauses {
 
     /// The pause before the next attempt, or `None` if there is none.
     ///
-    /// The longer of what the receiver asks for and the pause that grows: a receiver that asks for no wait is asked no sooner.
+    /// The longer of what the receiver asks for and the pause that grows: a receiver that asks for
+    /// no wait is asked no sooner.
     pub(super) fn next(&mut self, again: Again) -> Option<Duration> {
         if self.retries == self.policy.max_retries {
             return None;

@@ -1,7 +1,7 @@
 //! The thread that sends, with a small runtime.
 //!
-//! A connection, and every timer, lives on the runtime on which it is made. That must not be one that is observed: when all its
-//! workers are blocked, no export would leave.
+//! A connection, and every timer, lives on the runtime on which it is made. That must not be one
+//! that is observed: when all its workers are blocked, no export would leave.
 
 use std::fmt;
 use std::future::Future;
@@ -51,8 +51,8 @@ impl NetworkThread {
         self.process == std::process::id()
     }
 
-    /// Runs `work` on the thread. The future that is returned needs no runtime; dropping it ends the work. `None` if the thread
-    /// has ended.
+    /// Runs `work` on the thread. The future that is returned needs no runtime; dropping it ends
+    /// the work. `None` if the thread has ended.
     pub(in crate::otlp) async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -86,7 +86,8 @@ impl Drop for NetworkThread {
         drop(self.stop.take());
         let Some(thread) = self.thread.take() else { return };
         if self.is_here() && thread.thread().id() != thread::current().id() {
-            // It only has to notice: nothing of it waits for the receiver. A panic of it is no reason for another one.
+            // It only has to notice: nothing of it waits for the receiver. A panic of it is no
+            // reason for another one.
             let _ = thread.join();
         }
     }

@@ -34,9 +34,11 @@ pub(super) struct Outgoing<'a> {
     pub(super) compression: Compression,
 }
 
-/// How requests travel. Where nothing says which protocol a receiver speaks, HTTP is tried first, and whichever it speaks is kept.
+/// How requests travel. Where nothing says which protocol a receiver speaks, HTTP is tried first,
+/// and whichever it speaks is kept.
 pub(in crate::otlp) enum Transport {
-    /// The environment names an address that nothing can be sent to, and why: the program starts all the same.
+    /// The environment names an address that nothing can be sent to, and why: the program starts
+    /// all the same.
     Unusable(String),
     Http(Box<Http>),
     #[cfg(feature = "grpc-tonic")]

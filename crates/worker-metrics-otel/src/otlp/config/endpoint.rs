@@ -9,8 +9,9 @@ use super::{OtlpError, Protocol};
 
 /// The address of a receiver, for each protocol.
 ///
-/// It may hold a secret: nothing of the path or the query is shown. A user and a password are left out: over gRPC they would
-/// travel as part of the host's name, which HTTP/2 forbids, and over HTTP not at all.
+/// It may hold a secret: nothing of the path or the query is shown. A user and a password are left
+/// out: over gRPC they would travel as part of the host's name, which HTTP/2 forbids, and over HTTP
+/// not at all.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::otlp) struct Endpoint {
     /// Scheme and authority.
@@ -38,7 +39,8 @@ const PATH: &str = "/v1/metrics";
 const UNIX: &str = "unix:";
 
 impl Endpoint {
-    /// Reads an address. One without a scheme gets `https` for gRPC unless the connection is to be insecure, and `http` for HTTP.
+    /// Reads an address. One without a scheme gets `https` for gRPC unless the connection is to be
+    /// insecure, and `http` for HTTP.
     pub(in crate::otlp) fn parse(
         by: &str,
         address: &str,
@@ -116,7 +118,8 @@ impl Endpoint {
     }
 }
 
-/// Whether opentelemetry-otlp 0.33 starts with an address of the environment, whether or not anything can be sent there.
+/// Whether opentelemetry-otlp 0.33 starts with an address of the environment, whether or not
+/// anything can be sent there.
 pub(in crate::otlp) fn others_start_with(address: &str, given: Given, protocol: Protocol) -> bool {
     let url = match (protocol, given) {
         (Protocol::HttpProtobuf, Given::Base) if address.ends_with('/') => format!("{address}{}", &PATH[1..]),

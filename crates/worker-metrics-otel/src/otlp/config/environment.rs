@@ -1,6 +1,7 @@
 //! The variables of the OTLP exporter.
 //!
-//! **Source**: the specification "OpenTelemetry Protocol Exporter", as opentelemetry-otlp 0.33 reads it.
+//! **Source**: the specification "OpenTelemetry Protocol Exporter", as opentelemetry-otlp 0.33
+//! reads it.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -139,7 +140,8 @@ impl Environment {
     }
 
     #[cfg(feature = "tls")]
-    /// A PEM file of `CERTIFICATE`, `CLIENT_CERTIFICATE` or `CLIENT_KEY`, and the variable that names it.
+    /// A PEM file of `CERTIFICATE`, `CLIENT_CERTIFICATE` or `CLIENT_KEY`, and the variable that
+    /// names it.
     pub(in crate::otlp) fn pem_file(&self, setting: &str) -> Option<(String, std::path::PathBuf)> {
         self.both(setting).next().map(|(name, value)| (name, value.into()))
     }

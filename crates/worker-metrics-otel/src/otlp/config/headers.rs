@@ -23,10 +23,11 @@ const RESERVED: [&str; 8] = [
 pub(in crate::otlp) struct Headers(HeaderMap);
 
 impl Headers {
-    /// Reads a list such as `api-key=secret,x-tenant=a%20b`. What is no header is left out, and passed to `ignored`, without its
-    /// value.
+    /// Reads a list such as `api-key=secret,x-tenant=a%20b`. What is no header is left out, and
+    /// passed to `ignored`, without its value.
     ///
-    /// **Source**: `parse_header_string` of opentelemetry-otlp 0.33: a value that is not percent-encoded is taken as it is.
+    /// **Source**: `parse_header_string` of opentelemetry-otlp 0.33: a value that is not
+    /// percent-encoded is taken as it is.
     pub(super) fn parse(list: &str, mut ignored: impl FnMut(&str)) -> Self {
         let mut headers = Self::default();
         let entries = (1..).zip(list.split(',')).map(|(number, entry)| (number, entry.trim()));
@@ -88,8 +89,8 @@ impl Headers {
         &self.0
     }
 
-    /// At most 256 characters of what a receiver says, without the values of the headers: some receivers quote the key that they
-    /// refuse.
+    /// At most 256 characters of what a receiver says, without the values of the headers: some
+    /// receivers quote the key that they refuse.
     pub(in crate::otlp) fn redact(&self, message: &str) -> String {
         let mut message = message.to_owned();
         for value in self.0.values().filter_map(|value| value.to_str().ok()) {

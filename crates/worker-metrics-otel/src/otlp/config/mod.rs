@@ -1,7 +1,8 @@
 //! Where requests go and how: settings of the program and of its environment.
 //!
-//! Whatever opentelemetry-otlp 0.33 reads from the environment is read here with the same meaning. A bad value in a variable is
-//! reported and ignored, as there; a bad value set in code is an error. Nothing secret is in `Debug`, errors or logs.
+//! Whatever opentelemetry-otlp 0.33 reads from the environment is read here with the same meaning.
+//! A bad value in a variable is reported and ignored, as there; a bad value set in code is an
+//! error. Nothing secret is in `Debug`, errors or logs.
 
 mod compression;
 mod endpoint;

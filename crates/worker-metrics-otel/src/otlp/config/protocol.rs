@@ -18,7 +18,8 @@ impl Protocol {
     /// The protocol if nothing names one, and the port does not either.
     pub(in crate::otlp) const DEFAULT: Self = Self::HttpProtobuf;
 
-    /// The protocol that a variable names. `http/json` is the same endpoint, which takes protobuf as well.
+    /// The protocol that a variable names. `http/json` is the same endpoint, which takes protobuf
+    /// as well.
     pub(super) fn parse(value: &str) -> Option<Self> {
         match value.to_ascii_lowercase().as_str() {
             "grpc" => Some(Self::Grpc),

@@ -5,8 +5,9 @@ use opentelemetry_sdk::Resource;
 
 /// The resource of what a push exports: a [`Resource`] of the SDK, or pairs of strings.
 ///
-/// A `Resource` is taken as it is. Pairs are added to what the environment says (`OTEL_SERVICE_NAME`,
-/// `OTEL_RESOURCE_ATTRIBUTES`), and win over it; they need no particular version of the SDK.
+/// A `Resource` is taken as it is. Pairs are added to what the environment says
+/// (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`), and win over it; they need no particular
+/// version of the SDK.
 ///
 /// # Examples
 ///

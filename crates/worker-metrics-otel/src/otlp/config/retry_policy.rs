@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// How often, and after which pauses, a request that failed is sent again within one export.
 ///
-/// The default is that of opentelemetry-otlp 0.33: 3 times, after 100, 200 and 400 ms, with up to 100 ms of jitter. All of it
-/// happens within the timeout of the export. A receiver that asks for a longer wait gets it; one that asks for none gets no request
-/// earlier.
+/// The default is that of opentelemetry-otlp 0.33: 3 times, after 100, 200 and 400 ms, with up to
+/// 100 ms of jitter. All of it happens within the timeout of the export. A receiver that asks for a
+/// longer wait gets it; one that asks for none gets no request earlier.
 ///
 /// # Examples
 ///
@@ -64,7 +64,8 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the most that is added to a pause at random, so that many processes do not come back at once.
+    /// Sets the most that is added to a pause at random, so that many processes do not come back at
+    /// once.
     #[must_use]
     pub fn with_max_jitter(mut self, max_jitter: Duration) -> Self {
         self.max_jitter = max_jitter;

@@ -81,8 +81,8 @@ pub(in crate::otlp) struct TlsConfig {
 }
 
 impl Tls {
-    /// What `OTEL_EXPORTER_OTLP_CERTIFICATE`, `…_CLIENT_CERTIFICATE` and `…_CLIENT_KEY` name. A file that cannot be read is
-    /// reported, and left out.
+    /// What `OTEL_EXPORTER_OTLP_CERTIFICATE`, `…_CLIENT_CERTIFICATE` and `…_CLIENT_KEY` name. A
+    /// file that cannot be read is reported, and left out.
     fn of_environment(environment: &Environment) -> Self {
         let read = |setting| {
             let (by, path) = environment.pem_file(setting)?;
@@ -107,7 +107,8 @@ impl Tls {
         Self { ca: read("CERTIFICATE"), client }
     }
 
-    /// The configuration of a secure connection by the environment. What is bad is reported, and left out.
+    /// The configuration of a secure connection by the environment. What is bad is reported, and
+    /// left out.
     pub(in crate::otlp) fn config_of_environment(environment: &Environment) -> Result<TlsConfig, OtlpError> {
         Self::of_environment(environment).config().or_else(|error| {
             ignored(
@@ -175,7 +176,8 @@ fn trusted(pem: &Pem) -> Result<RootCertStore, OtlpError> {
     Ok(roots)
 }
 
-/// The certificates that the operator of the machine trusts, rather than a list that ages inside the program.
+/// The certificates that the operator of the machine trusts, rather than a list that ages inside
+/// the program.
 fn of_the_system() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

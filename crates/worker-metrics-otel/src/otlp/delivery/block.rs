@@ -24,8 +24,8 @@ pub(super) enum Values {
     Histograms(Histograms),
 }
 
-/// Failed exports after which the last values of a source that has ended are given up: a receiver that takes nothing must not
-/// let them grow without end.
+/// Failed exports after which the last values of a source that has ended are given up: a receiver
+/// that takes nothing must not let them grow without end.
 const MOST_FAILED_EXPORTS: u32 = 30;
 
 impl Block {
@@ -76,7 +76,8 @@ impl Block {
         }
     }
 
-    /// Writes the points of the next series that has any due, from `from` on; returns where to go on.
+    /// Writes the points of the next series that has any due, from `from` on; returns where to go
+    /// on.
     pub(super) fn put_next(
         &mut self,
         rule: Rule,

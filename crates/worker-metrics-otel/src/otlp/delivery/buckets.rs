@@ -81,11 +81,13 @@ impl Layout {
         }
     }
 
-    /// An estimate of the sum of the values with these counts by bucket of the source, of which there are `total`, or at least `u64::MAX`.
+    /// An estimate of the sum of the values with these counts by bucket of the source, of which
+    /// there are `total`, or at least `u64::MAX`.
     pub(super) fn estimate_ns(&self, counts: &[u64], total: u64) -> u128 {
         let products = self.middles_ns.iter().zip(counts);
         let products = products.map(|(&middle_ns, &count)| u128::from(middle_ns) * u128::from(count));
-        // Fewer than 2^16 products below 2^112 cannot overflow: the usual case, without a branch for each.
+        // Fewer than 2^16 products below 2^112 cannot overflow: the usual case, without a branch
+        // for each.
         if total < 1 << 48 {
             products.fold(0, |sum, product| sum.wrapping_add(product))
         } else {
@@ -127,10 +129,12 @@ fn explicit(bounds_s: &[f64], kept: &[usize]) -> (Buckets, Box<[usize]>) {
     (Buckets::Explicit(field.as_ref().into()), targets)
 }
 
-/// Exponential buckets, two merged into one until they are few enough; the zero bucket stays as it is.
+/// Exponential buckets, two merged into one until they are few enough; the zero bucket stays as it
+/// is.
 ///
-/// Each halving of the scale's resolution merges the indices `2n` and `2n + 1` into `n`. The zero threshold need not be a bound of
-/// a bucket: the data model calls it "arbitrary and not related to the scale".
+/// Each halving of the scale's resolution merges the indices `2n` and `2n + 1` into `n`. The zero
+/// threshold need not be a bound of a bucket: the data model calls it "arbitrary and not related to
+/// the scale".
 fn lowered(source: ExponentialLayout, positive: usize, max_buckets: usize) -> (Buckets, Box<[usize]>) {
     let targets_at = |halvings: u32| {
         let first = source.offset >> halvings;

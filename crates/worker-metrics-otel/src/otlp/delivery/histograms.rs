@@ -71,8 +71,8 @@ enum SumSource {
 }
 
 impl Histograms {
-    /// Records what a source holds of a series on this layout. Another scale than before begins a new series under the same
-    /// attributes.
+    /// Records what a source holds of a series on this layout. Another scale than before begins a
+    /// new series under the same attributes.
     pub(super) fn record<'a>(
         &mut self,
         index: usize,
@@ -117,7 +117,8 @@ impl Histograms {
         self.superseded.iter_mut().chain(self.series.iter_mut().flatten())
     }
 
-    /// Settles what is due; whatever was sent before and has no outcome has failed. Returns whether a sum is estimated.
+    /// Settles what is due; whatever was sent before and has no outcome has failed. Returns whether
+    /// a sum is estimated.
     pub(super) fn decide(&mut self, is_delta: bool, has_ended: bool) -> bool {
         let mut is_estimated = false;
         for series in self.all_mut() {
@@ -139,7 +140,8 @@ impl Histograms {
         }
     }
 
-    /// Writes the points of the next series that has any due, from `from` on; returns where to go on.
+    /// Writes the points of the next series that has any due, from `from` on; returns where to go
+    /// on.
     pub(super) fn put_next(
         &mut self,
         is_delta: bool,
@@ -217,7 +219,8 @@ impl HistogramSeries {
         self.life.record(now.time_ns);
     }
 
-    /// Whether anything was counted since the base. A sum that grew alone was read ahead of its counts, and is sent with them.
+    /// Whether anything was counted since the base. A sum that grew alone was read ahead of its
+    /// counts, and is sent with them.
     fn has_changed(&self) -> bool {
         self.recorded.counts_since(&self.base).any(|count| count > 0)
     }

@@ -39,9 +39,11 @@ impl Kind {
 
     /// The temporality of the points: deltas for counters under the preference for deltas.
     ///
-    /// Under the one for low memory they are cumulative, as the SDK exports the observable counter of the same row.
+    /// Under the one for low memory they are cumulative, as the SDK exports the observable counter
+    /// of the same row.
     ///
-    /// **Source**: `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` of the OpenTelemetry specification.
+    /// **Source**: `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` of the OpenTelemetry
+    /// specification.
     pub(super) fn temporality(self, preference: Temporality) -> AggregationTemporality {
         match preference {
             Temporality::Delta if self.is_counter() => AggregationTemporality::Delta,

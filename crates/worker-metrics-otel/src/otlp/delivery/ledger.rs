@@ -23,18 +23,21 @@ use crate::source::{Attached, Row};
 
 /// What a destination has of every series.
 ///
-/// An export is [`begin`](Self::begin), [`record`](Self::record) for every attached source, [`finish`](Self::finish),
-/// [`settle`](Self::settle) for each request that has an outcome, and [`export_is_over`](Self::export_is_over).
+/// An export is [`begin`](Self::begin), [`record`](Self::record) for every attached source,
+/// [`finish`](Self::finish), [`settle`](Self::settle) for each request that has an outcome, and
+/// [`export_is_over`](Self::export_is_over).
 ///
-/// Cumulative points carry the totals since the source was attached. Deltas carry what has come since the last point that was
-/// *taken*: a series without change has no point, and its next begins where the last one ended, so that intervals neither overlap
-/// nor leave a gap. Up-down counters and gauges are what was recorded last.
+/// Cumulative points carry the totals since the source was attached. Deltas carry what has come
+/// since the last point that was *taken*: a series without change has no point, and its next begins
+/// where the last one ended, so that intervals neither overlap nor leave a gap. Up-down counters
+/// and gauges are what was recorded last.
 ///
-/// A source that was detached is [ended](Self::end): its last values and the ends of its series go with the next export, and
-/// again until they are taken, or given up after [many failed exports](super::block).
+/// A source that was detached is [ended](Self::end): its last values and the ends of its series go
+/// with the next export, and again until they are taken, or given up after [many failed
+/// exports](super::block).
 ///
-/// **Cost**: in a steady state nothing is allocated (test `a_steady_cycle_allocates_nothing`); the work follows the number of
-/// series and buckets, never what they count.
+/// **Cost**: in a steady state nothing is allocated (test `a_steady_cycle_allocates_nothing`); the
+/// work follows the number of series and buckets, never what they count.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     temporality: Temporality,
@@ -43,7 +46,8 @@ pub(crate) struct Ledger {
     /// The sources that were detached a moment ago, and when their series end.
     ended: Vec<(Identity, u64)>,
     metrics: Vec<Metric>,
-    /// The metric that was recorded last. The next row is expected in it or behind it: sources are read in one order.
+    /// The metric that was recorded last. The next row is expected in it or behind it: sources are
+    /// read in one order.
     next: usize,
     /// Shared by series, as long as there are any.
     layouts: Vec<Arc<Layout>>,
@@ -78,7 +82,8 @@ impl Ledger {
 
     /// Records what a source holds: its histograms, and its numbers if they go this way.
     ///
-    /// A histogram without buckets is not known, and has no point. A total that is smaller than it was counts as unchanged.
+    /// A histogram without buckets is not known, and has no point. A total that is smaller than it
+    /// was counts as unchanged.
     pub(crate) fn record(&mut self, attached: &Attached, snapshot: &Snapshot, with_numbers: bool) {
         for row in attached.rows() {
             if row.is_histogram() {
@@ -93,8 +98,8 @@ impl Ledger {
         }
     }
 
-    /// Records the last values of a source that was detached at `time`, and ends its series. They may be recorded while
-    /// requests travel.
+    /// Records the last values of a source that was detached at `time`, and ends its series. They
+    /// may be recorded while requests travel.
     pub(crate) fn end(&mut self, attached: &Attached, last: &Snapshot, with_numbers: bool, time: SystemTime) {
         self.now.time_ns = unix_ns(time);
         let now_ns = self.now.time_ns;
@@ -162,7 +167,8 @@ impl Ledger {
         }
     }
 
-    /// Start of the series of a source: its attachment. One that is attached again at once begins where its series ended.
+    /// Start of the series of a source: its attachment. One that is attached again at once begins
+    /// where its series ended.
     fn start_ns(&self, attached: &Attached) -> u64 {
         let attached_ns = unix_ns(attached.attached_at());
         let ends_then = attached_ns..=attached_ns.saturating_add(END_AFTER_NS);
@@ -173,7 +179,8 @@ impl Ledger {
         ended.map_or(attached_ns, |(_, end_ns)| *end_ns)
     }
 
-    /// A histogram whose buckets are of another kind now goes on in another metric of the same name.
+    /// A histogram whose buckets are of another kind now goes on in another metric of the same
+    /// name.
     fn supersede_other_kinds(&mut self, attached: &Attached, row: &Row, index: usize, layout: &Layout) {
         let info = info(&row.name, row.definition);
         let others = self.metrics.iter_mut();
@@ -227,8 +234,8 @@ impl Ledger {
         }
     }
 
-    /// Notes that an export is over, and forgets what has nothing left to send. Returns the number of series that were given
-    /// up.
+    /// Notes that an export is over, and forgets what has nothing left to send. Returns the number
+    /// of series that were given up.
     pub(crate) fn export_is_over(&mut self) -> usize {
         let given_up = self.metrics.iter_mut().map(Metric::export_is_over).sum();
         self.forget_unused();

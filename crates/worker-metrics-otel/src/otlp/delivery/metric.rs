@@ -10,7 +10,8 @@ pub(super) struct Metric {
     rule: Rule,
     /// In the order of the attachments.
     blocks: Vec<Block>,
-    /// Where the block is expected that is recorded next: sources are read in the same order each time.
+    /// Where the block is expected that is recorded next: sources are read in the same order each
+    /// time.
     next: usize,
 }
 
@@ -92,8 +93,8 @@ impl Metric {
         self.blocks.iter_mut().for_each(|block| block.settle(rule, request, is_taken));
     }
 
-    /// Notes that an export is over: forgets what has nothing left to send, and gives up what was not delivered for long.
-    /// Returns the number of series that were given up.
+    /// Notes that an export is over: forgets what has nothing left to send, and gives up what was
+    /// not delivered for long. Returns the number of series that were given up.
     pub(super) fn export_is_over(&mut self) -> usize {
         let mut given_up = 0;
         self.blocks.retain_mut(|block| {

@@ -1,6 +1,7 @@
 //! What one destination has of every series, and what each export carries.
 //!
-//! Driven by the outbox: it records snapshots and reports what became of each request. Does no I/O and reads no clock.
+//! Driven by the outbox: it records snapshots and reports what became of each request. Does no I/O
+//! and reads no clock.
 //!
 //! `Snapshot → Ledger → Metric → Block (Numbers | Histograms) → Series → points → wire::Requests`
 

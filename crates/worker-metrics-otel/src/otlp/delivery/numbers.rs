@@ -1,7 +1,7 @@
 //! The numbers of one row of one attached source.
 //!
-//! Kept by a block of their metric. Steady totals are written from a template: from one export to the next only times and
-//! numbers change.
+//! Kept by a block of their metric. Steady totals are written from a template: from one export to
+//! the next only times and numbers change.
 
 use bytes::{BufMut, BytesMut};
 use opentelemetry::KeyValue;
@@ -100,7 +100,8 @@ pub(super) struct Numbers {
 #[derive(Debug, Default)]
 struct Template {
     points: BytesMut,
-    /// Where the number of each point is. Its time is a key and 8 bytes before that, its start another field before.
+    /// Where the number of each point is. Its time is a key and 8 bytes before that, its start
+    /// another field before.
     numbers: Vec<usize>,
 }
 
@@ -142,8 +143,8 @@ impl Numbers {
         }
     }
 
-    /// Settles what is due; whatever was sent before and has no outcome has failed. Returns the length of the points if every
-    /// series has a plain total.
+    /// Settles what is due; whatever was sent before and has no outcome has failed. Returns the
+    /// length of the points if every series has a plain total.
     pub(super) fn decide(&mut self, rule: Rule, has_ended: bool) -> Option<usize> {
         let mut is_plain = !has_ended && !rule.is_delta();
         for series in &mut self.series {
@@ -199,7 +200,8 @@ impl Numbers {
         }
     }
 
-    /// Writes the points of the next series that has any due, from index `from` on; returns the index after it.
+    /// Writes the points of the next series that has any due, from index `from` on; returns the
+    /// index after it.
     pub(super) fn put_next(
         &mut self,
         rule: Rule,

@@ -1,12 +1,14 @@
 //! The life of one series at one destination: recorded, sent, taken.
 //!
-//! Pure: it knows times and flags, and neither values nor the wire. Whoever holds the values, of a number or of a histogram,
-//! moves them as the outcomes here say. Nothing counts as taken before the receiver has said so.
+//! Pure: it knows times and flags, and neither values nor the wire. Whoever holds the values, of a
+//! number or of a histogram, moves them as the outcomes here say. Nothing counts as taken before
+//! the receiver has said so.
 
 /// The state of one series.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Series {
-    /// Time from which points count: the attachment; of deltas, the time of the last point that was taken.
+    /// Time from which points count: the attachment; of deltas, the time of the last point that was
+    /// taken.
     start_ns: u64,
     recorded_ns: u64,
     /// Whether a value was recorded that no receiver has taken.
@@ -74,7 +76,8 @@ pub(super) struct Taken {
     pub(super) everything: bool,
 }
 
-/// Time between the last value and the end: stores that keep milliseconds must not see both at one time.
+/// Time between the last value and the end: stores that keep milliseconds must not see both at one
+/// time.
 pub(super) const END_AFTER_NS: u64 = 1_000_000;
 
 impl Series {
@@ -83,8 +86,9 @@ impl Series {
         Self { start_ns, recorded_ns: start_ns, is_pending: false, is_known: false, end: End::No, sent: None }
     }
 
-    /// Lets `next` go on under the same attributes. Points of `next` count from the last value of this one if that is still
-    /// to be sent or was cumulative, and else from where this one's points do.
+    /// Lets `next` go on under the same attributes. Points of `next` count from the last value of
+    /// this one if that is still to be sent or was cumulative, and else from where this one's
+    /// points do.
     pub(super) fn supersede_by(&mut self, next: &mut Self, counts_from_here: bool) {
         next.start_ns = if counts_from_here { self.recorded_ns } else { self.start_ns };
         next.is_known = self.is_known;
@@ -116,7 +120,8 @@ impl Series {
         }
     }
 
-    /// The points that are due. `has_changed` says whether there is anything to tell: a delta of nothing is not sent.
+    /// The points that are due. `has_changed` says whether there is anything to tell: a delta of
+    /// nothing is not sent.
     pub(super) fn due(&self, has_changed: bool) -> Due {
         let has_value = self.is_pending && has_changed;
         match (has_value, self.end) {
@@ -137,8 +142,8 @@ impl Series {
         (self.start_ns, self.recorded_ns)
     }
 
-    /// Time of the end: right after the last value. A source that is attached again begins after it, however late the end is
-    /// delivered.
+    /// Time of the end: right after the last value. A source that is attached again begins after
+    /// it, however late the end is delivered.
     pub(super) fn end_ns(&self) -> u64 {
         self.recorded_ns.saturating_add(END_AFTER_NS)
     }
@@ -150,7 +155,8 @@ impl Series {
         self.sent = Some(Sent { request, due, time_ns: self.recorded_ns, is_outdated: false });
     }
 
-    /// Whether points of this series travel in the request, and nobody knows yet what became of them.
+    /// Whether points of this series travel in the request, and nobody knows yet what became of
+    /// them.
     pub(super) fn is_in(&self, request: usize) -> bool {
         self.sent.is_some_and(|sent| sent.request as usize == request)
     }
@@ -160,7 +166,8 @@ impl Series {
         self.sent = None;
     }
 
-    /// Notes that what was sent was taken. `is_delta` says whether the next point counts from there.
+    /// Notes that what was sent was taken. `is_delta` says whether the next point counts from
+    /// there.
     pub(super) fn taken(&mut self, is_delta: bool) -> Taken {
         let Some(sent) = self.sent.take() else { return Taken { value: false, everything: false } };
         if sent.due.has_value() {

@@ -69,7 +69,8 @@ impl Totals {
     }
 }
 
-/// Whether each later count is surely at least the earlier one: the usual case, without a branch for each.
+/// Whether each later count is surely at least the earlier one: the usual case, without a branch
+/// for each.
 fn is_at_least(later: &[u64], earlier: &[u64]) -> bool {
     let differences = later.iter().zip(earlier).map(|(later, earlier)| later.wrapping_sub(*earlier) | later);
     differences.fold(0, |all, difference| all | difference) < 1 << 63

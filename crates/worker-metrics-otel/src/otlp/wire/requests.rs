@@ -13,13 +13,14 @@ use super::fields::scope_metrics::METRICS;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) points: usize,
-    /// Encoded length of the metrics, without resource and scope. A single entry that is longer has a request of its own.
+    /// Encoded length of the metrics, without resource and scope. A single entry that is longer has
+    /// a request of its own.
     pub(crate) bytes: usize,
 }
 
 impl Default for Limits {
-    /// Chronosphere takes fewer than 10,000 points a request and New Relic 10^6 bytes, of which a tenth is left for resource
-    /// and scope (their documentation, read in November 2026).
+    /// Chronosphere takes fewer than 10,000 points a request and New Relic 10^6 bytes, of which a
+    /// tenth is left for resource and scope (their documentation, read in November 2026).
     fn default() -> Self {
         Self { points: 8_000, bytes: 900_000 }
     }
@@ -47,7 +48,8 @@ pub(crate) struct Entry {
     pub(crate) len: usize,
 }
 
-/// The requests of one export, and the buffers for the next: a buffer is reused once its request is gone.
+/// The requests of one export, and the buffers for the next: a buffer is reused once its request is
+/// gone.
 #[derive(Debug)]
 pub(crate) struct Requests {
     limits: Limits,
@@ -92,7 +94,8 @@ impl Requests {
         self.used = 0;
     }
 
-    /// Adds a metric with these entries. `put` writes the points of the next entry, and is given the index of the request.
+    /// Adds a metric with these entries. `put` writes the points of the next entry, and is given
+    /// the index of the request.
     pub(crate) fn add(
         &mut self,
         descriptor: &Descriptor,
@@ -130,8 +133,8 @@ impl Requests {
         }
     }
 
-    /// Adds a metric whose points, `points` of them in `points_len` bytes, `put` writes at once. Does nothing and returns
-    /// `false` if they do not all fit into the request under way.
+    /// Adds a metric whose points, `points` of them in `points_len` bytes, `put` writes at once.
+    /// Does nothing and returns `false` if they do not all fit into the request under way.
     pub(crate) fn add_whole(
         &mut self,
         descriptor: &Descriptor,
@@ -188,7 +191,8 @@ impl Requests {
         request.buffer.put_bytes(0, self.envelope.most_before());
     }
 
-    /// Ends the export and pushes its requests onto `requests`. A request without points is left out.
+    /// Ends the export and pushes its requests onto `requests`. A request without points is left
+    /// out.
     pub(crate) fn finish(&mut self, requests: &mut Vec<Request>) {
         let Self { export, envelope, head, .. } = self;
         let room = envelope.most_before();
@@ -196,7 +200,8 @@ impl Requests {
         for (index, open) in used.filter(|(_, open)| open.points > 0) {
             head.clear();
             envelope.put_before(head, open.buffer.len() - room);
-            // Its length is known only now: it goes right before the metrics, and what is left of the room is cut off.
+            // Its length is known only now: it goes right before the metrics, and what is left of
+            // the room is cut off.
             let start = room - head.len();
             open.buffer[start..room].copy_from_slice(head);
             envelope.put_after(&mut open.buffer);

@@ -23,7 +23,8 @@ fn against_tokio() {}
 /// A bound for each of OpenTelemetry's usual seconds.
 const BOUNDS_S: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
-/// At least one scale of every kind, from one bucket to a thousand and from the tamest to the oddest.
+/// At least one scale of every kind, from one bucket to a thousand and from the tamest to the
+/// oddest.
 fn scales() -> Vec<Scale> {
     try_scales().expect("all options are valid")
 }

@@ -42,8 +42,8 @@ pub(crate) fn faults(document: &Document, source: &SourceCoverage) -> Vec<Fault>
     expected(source).filter_map(fault).collect()
 }
 
-/// Threads of the pool wake for nothing only where another takes the job before them, which is a matter of luck; and no worker
-/// stalls.
+/// Threads of the pool wake for nothing only where another takes the job before them, which is a
+/// matter of luck; and no worker stalls.
 fn may_be_zero(name: &str) -> bool {
     name == "worker_pool.worker.noops"
         || name.ends_with(".worker.stalls")

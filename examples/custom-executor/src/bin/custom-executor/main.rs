@@ -1,4 +1,5 @@
-//! The executor and the thread pool under load, their metrics pushed over OTLP to a receiver in this process.
+//! The executor and the thread pool under load, their metrics pushed over OTLP to a receiver in
+//! this process.
 //!
 //! ```text
 //! load ─ Executor and JobPool ─ Instrumentation ─ OTLP push ─ receiver ─ check and table

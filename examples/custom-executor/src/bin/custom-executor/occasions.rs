@@ -1,4 +1,5 @@
-//! What the ordinary load brings about by luck, brought about for certain: a noop, an overflow, a steal.
+//! What the ordinary load brings about by luck, brought about for certain: a noop, an overflow, a
+//! steal.
 
 use std::future::poll_fn;
 use std::sync::{Mutex, PoisonError};
@@ -38,7 +39,8 @@ pub(crate) fn noop(pools: &Pools) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One worker queues more than its queue holds while all the others are held, and then blocks until they have run all of it.
+/// One worker queues more than its queue holds while all the others are held, and then blocks until
+/// they have run all of it.
 pub(crate) fn overflow_and_steal(pools: &Pools) -> Result<(), Failure> {
     const CHILDREN: usize = 2 * LOCAL_CAPACITY;
     let (held, released, ran) = (Tally::default(), Tally::default(), Tally::default());

@@ -6,8 +6,8 @@ use clap::Parser;
 
 use crate::error::Failure;
 
-/// Runs a load on a work-stealing executor and on a thread pool, both with worker-metrics embedded, and checks that every metric
-/// of theirs arrives over OTLP.
+/// Runs a load on a work-stealing executor and on a thread pool, both with worker-metrics embedded,
+/// and checks that every metric of theirs arrives over OTLP.
 #[derive(Debug, Parser)]
 #[command(name = "custom-executor", version)]
 pub(crate) struct Options {

@@ -1,6 +1,8 @@
-//! A service as users write it, for scenarios that need a process of their own: an environment, an exit code, an end of `main`.
+//! A service as users write it, for scenarios that need a process of their own: an environment, an
+//! exit code, an end of `main`.
 //!
-//! `service SCENARIO [ARGUMENT]` runs one, prints what it has seen to standard output, and its log to standard error.
+//! `service SCENARIO [ARGUMENT]` runs one, prints what it has seen to standard output, and its log
+//! to standard error.
 
 mod blocked;
 mod environment;

@@ -12,7 +12,8 @@ use crate::Outcome;
 /// The time that a push is given.
 const GIVEN: Duration = Duration::from_millis(500);
 
-/// `way` is `theirs`, `exporter` or `push`; `what` is `flush` or `shutdown`. Prints the milliseconds, and what is returned.
+/// `way` is `theirs`, `exporter` or `push`; `what` is `flush` or `shutdown`. Prints the
+/// milliseconds, and what is returned.
 pub(crate) fn run(way: &str, what: &str) -> Outcome {
     // Without jitter, so that the times can be compared.
     let theirs = opentelemetry_otlp::RetryPolicy::recommended().with_max_jitter(Duration::ZERO);

@@ -12,8 +12,8 @@ fn status(grpc: Code, http: u16) -> Fault {
     Fault::Status { grpc, http, retry_after: None }
 }
 
-/// The cause of a failed export to a receiver with this fault, and how often it was sent. Once the fault is gone, the next one
-/// arrives, with what the first has carried.
+/// The cause of a failed export to a receiver with this fault, and how often it was sent. Once the
+/// fault is gone, the next one arrives, with what the first has carried.
 fn under(fault: &Fault, protocol: Protocol) -> (Cause, u64) {
     let what = format!("{protocol} {fault:?}");
     let receiver = receiver();

@@ -57,7 +57,8 @@ impl Destination {
         self.outbox.begin(&self.registry, &self.resource, true, time).is_none()
     }
 
-    /// An export; `is_taken` says what becomes of each request by its index. Returns the number of requests.
+    /// An export; `is_taken` says what becomes of each request by its index. Returns the number of
+    /// requests.
     pub(super) fn export(&mut self, time: SystemTime, is_taken: impl Fn(usize) -> bool) -> usize {
         let export = self.begin(time);
         for (index, request) in export.requests().iter().enumerate() {

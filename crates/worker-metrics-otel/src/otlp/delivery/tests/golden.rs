@@ -139,7 +139,8 @@ fn the_preset_is_a_histogram_of_23_buckets() {
     for doublings in 0..22_u32 {
         bounds.push(f64::from(8192_u32) * f64::from(2_u32.pow(doublings)) / 1e9);
     }
-    // Each middle is 1.5 times the beginning, 2^(12 + bucket) ns, but that of the last, which is its beginning.
+    // Each middle is 1.5 times the beginning, 2^(12 + bucket) ns, but that of the last, which is
+    // its beginning.
     let sum_ns: u64 =
         (1..22_u64).map(|bucket| bucket * 3 * (1 << (11 + bucket))).sum::<u64>() + 22 * (1 << 34);
     let expected = explicit(DELTA, Some(sum_ns as f64 / 1e9), counts.clone(), bounds);

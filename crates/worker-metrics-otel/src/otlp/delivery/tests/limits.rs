@@ -121,7 +121,8 @@ fn an_end_that_was_taken_is_never_sent_again() {
 
 #[test]
 fn a_lost_answer_counts_a_delta_twice_and_a_total_once() {
-    // A receiver that stores a request and does not say so cannot be told from one that does not store it.
+    // A receiver that stores a request and does not say so cannot be told from one that does not
+    // store it.
     for (temporality, expected) in [(Temporality::Delta, 5.0 + 7.0), (Temporality::Cumulative, 7.0)] {
         let mut destination = Destination::new(temporality, Limits::default());
         let source = source("pool", 1);

@@ -240,7 +240,8 @@ fn a_source_that_was_never_delivered_is_forgotten_at_once() {
 
 #[test]
 fn a_steady_total_is_written_as_any_other() {
-    // The second export is written from a template; a detached source, and a number that is not known, are not.
+    // The second export is written from a template; a detached source, and a number that is not
+    // known, are not.
     let mut rig = polls(Temporality::Cumulative);
     let other = TestSource::new("other", 1, &[Metric::WorkerPolls]);
     other.set(|values| values.workers_mut()[0].set_count(Counter::Polls, 3));

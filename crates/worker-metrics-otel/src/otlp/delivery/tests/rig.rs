@@ -72,7 +72,8 @@ impl Rig {
         self.snapshots.refresh(&self.registry, true);
     }
 
-    /// Ends an export: all of its requests have this outcome, or none. Returns how many series are given up.
+    /// Ends an export: all of its requests have this outcome, or none. Returns how many series are
+    /// given up.
     pub(super) fn conclude(&mut self, requests: &[Request], is_taken: Option<bool>) -> usize {
         if let Some(is_taken) = is_taken {
             requests.iter().for_each(|request| self.ledger.settle(request.id, is_taken));

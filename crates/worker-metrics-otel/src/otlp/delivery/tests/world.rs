@@ -1,4 +1,5 @@
-//! Sources that come, count and go, clocks and receivers that fail, and what must have arrived in the end.
+//! Sources that come, count and go, clocks and receivers that fail, and what must have arrived in
+//! the end.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -102,7 +103,8 @@ struct Incarnation {
 pub(super) struct World {
     destination: Destination,
     temporality: Temporality,
-    /// Whether the wall clock is set. Then no source is attached twice, so that its series are told apart without their times.
+    /// Whether the wall clock is set. Then no source is attached twice, so that its series are told
+    /// apart without their times.
     clock_is_set: bool,
     slots: Vec<Slot>,
     incarnations: Vec<Incarnation>,
