@@ -16,6 +16,7 @@ mod peers;
 mod process;
 mod prometheus;
 mod quickstart;
+mod resources;
 mod restarts;
 mod service;
 mod tls;

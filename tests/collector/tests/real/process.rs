@@ -50,6 +50,23 @@ impl Process {
     }
 }
 
+/// Runs an ignored test of this program in a process of its own, as a service with that
+/// environment; returns what it printed.
+pub(crate) fn in_a_process<'a>(
+    test: &str,
+    environment: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> String {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .envs(environment)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{test}: {said}\n{errors}");
+    said
+}
+
 /// Where the system can, the process ends also when the test is killed and drops nothing.
 fn ending_with_this_process(binary: &Path) -> Command {
     let can = Command::new("setpriv").arg("--pdeathsig=KILL").arg("true").stderr(Stdio::null()).status();

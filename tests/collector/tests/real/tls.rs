@@ -1,13 +1,12 @@
 //! Over TLS, with the configuration for it.
 
-use std::process::Command;
-
 use opentelemetry_sdk::metrics::Temporality;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use crate::collector::Collector;
 use crate::directory::Directory;
 use crate::peers::peers;
+use crate::process::in_a_process;
 use crate::prometheus::Prometheus;
 use crate::service::{BOTH, EXPLICIT, JOB, POLLS, Protocol, Service, To, Way};
 
@@ -44,18 +43,8 @@ fn a_service_that_trusts_the_authority_of_a_collector_reaches_it_over_tls() {
     for (protocol, test) in BOTH.into_iter().zip(["tls::over_grpc", "tls::over_http"]) {
         // The authority is read from the environment, so that the service is a process of its own:
         // this one, with another test.
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", test, "--ignored", "--nocapture"])
-            .env(AUTHORITY, &authority)
-            .env(ENDPOINT, gateway.secure_endpoint(protocol))
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && said.contains("1 passed"),
-            "{protocol:?}: {said}\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let environment = [(AUTHORITY, &*authority), (ENDPOINT, &*gateway.secure_endpoint(protocol))];
+        let said = in_a_process(test, environment);
         let instance = said.lines().find_map(|line| line.strip_prefix(INSTANCE)).unwrap().to_owned();
         for name in ["worker_pool_worker_polls_total", "worker_pool_task_poll_duration_seconds_count"] {
             let series =
