@@ -38,6 +38,20 @@ fn every_covered_row_arrives_at_a_receiver_of_either_protocol_that_the_endpoint_
 }
 
 #[test]
+fn an_exporter_to_standard_output_has_the_numbers_at_once_and_nothing_is_connected_to() {
+    let receiver = receiver().start().unwrap();
+    let ended = run(&["standard-output"], &[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.http_base())]);
+    assert!(ended.success, "{ended:#?}");
+    let expected = ended.values("exported");
+    assert!(expected.len() > 8, "{ended:#?}");
+    for name in expected {
+        assert!(ended.output.contains(&format!(": {name}\n")), "{name}: {ended:#?}");
+    }
+    assert!(ended.value("took").parse::<u64>().unwrap() < 5_000, "{ended:#?}");
+    assert_eq!(receiver.connections(), otlp_receiver::Connections::default());
+}
+
+#[test]
 fn numbers_and_histograms_carry_the_same_resource_wherever_it_is_named() {
     let named = ("OTEL_SERVICE_NAME", "by-environment");
     let more = ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test,service.version=1.2");

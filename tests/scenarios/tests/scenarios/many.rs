@@ -47,7 +47,7 @@ fn every_count_of_one_large_pool_arrives() {
 
 #[test]
 fn every_count_of_many_histograms_of_workers_arrives() {
-    detached_together(20, 128, Options::default().with_histograms(Histograms::Worker));
+    detached_together(100, 128, Options::default().with_histograms(Histograms::Worker));
 }
 
 /// A source with a name of any length.

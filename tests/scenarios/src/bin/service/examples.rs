@@ -58,6 +58,21 @@ pub(crate) async fn exporter() -> Outcome {
     Ok(())
 }
 
+/// A provider that prints what it collects.
+#[tokio::main]
+pub(crate) async fn standard_output() -> Outcome {
+    let exporter = opentelemetry_stdout::MetricExporter::default();
+    let provider = SdkMeterProvider::builder().with_periodic_exporter(exporter).build();
+    let workers = Instrumentation::default();
+    workers.register(&provider);
+    let _main = serve(&workers).await?;
+    let started = std::time::Instant::now();
+    provider.force_flush()?;
+    provider.shutdown()?;
+    println!("took: {}", started.elapsed().as_millis());
+    Ok(())
+}
+
 /// A provider and a push with a resource in code: both are given the same one.
 #[tokio::main]
 pub(crate) async fn resource_in_code(name: &str) -> Outcome {

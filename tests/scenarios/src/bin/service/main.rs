@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         ["instruments-and-push"] => examples::instruments_and_push(),
         ["push"] => examples::push(),
         ["exporter"] => examples::exporter(),
+        ["standard-output"] => examples::standard_output(),
         ["resource", name] => examples::resource_in_code(name),
         ["environment"] => environment::compare(),
         ["blocked", way] => blocked::run(way),
