@@ -43,7 +43,8 @@ pub(crate) struct Ledger {
     temporality: Temporality,
     options: HistogramOptions,
     now: Moment,
-    /// The sources that were detached a moment ago, and when their series end.
+    /// The sources that were detached since the last export, or a moment before it, and when their
+    /// series end: those that are attached again begin there.
     ended: Vec<(Identity, u64)>,
     metrics: Vec<Metric>,
     /// The metric that was recorded last. The next row is expected in it or behind it: sources are
@@ -85,15 +86,16 @@ impl Ledger {
     /// A histogram without buckets is not known, and has no point. A total that is smaller than it
     /// was counts as unchanged.
     pub(crate) fn record(&mut self, attached: &Attached, snapshot: &Snapshot, with_numbers: bool) {
+        let start_ns = self.start_ns(attached);
         for row in attached.rows() {
             if row.is_histogram() {
                 let mut merged = std::mem::take(&mut self.merged);
                 row.for_each_histogram(snapshot, &mut merged, |index, histogram| {
-                    self.record_histogram(attached, row, index, histogram);
+                    self.record_histogram(attached, row, index, histogram, start_ns);
                 });
                 self.merged = merged;
             } else if with_numbers {
-                self.record_numbers(attached, row, snapshot);
+                self.record_numbers(attached, row, snapshot, start_ns);
             }
         }
     }
@@ -102,9 +104,8 @@ impl Ledger {
     /// may be recorded while requests travel.
     pub(crate) fn end(&mut self, attached: &Attached, last: &Snapshot, with_numbers: bool, time: SystemTime) {
         self.now.time_ns = unix_ns(time);
-        let now_ns = self.now.time_ns;
-        self.ended.retain(|(_, end_ns)| (now_ns..=now_ns.saturating_add(END_AFTER_NS)).contains(end_ns));
-        self.ended.push((attached.identity().clone(), now_ns.saturating_add(END_AFTER_NS)));
+        let end_ns = self.now.time_ns.saturating_add(END_AFTER_NS);
+        self.ended.push((attached.identity().clone(), end_ns));
         self.record(attached, last, with_numbers);
         self.end_without_values(attached);
     }
@@ -116,11 +117,10 @@ impl Ledger {
         }
     }
 
-    fn record_numbers(&mut self, attached: &Attached, row: &Row, snapshot: &Snapshot) {
+    fn record_numbers(&mut self, attached: &Attached, row: &Row, snapshot: &Snapshot, start_ns: u64) {
         let now = self.now;
         let kind = Kind::of(row.definition);
         let rule = Rule { kind, temporality: kind.temporality(self.temporality) };
-        let start_ns = self.start_ns(attached);
         let metric = self.metric(
             row,
             |info| Metric::new(info, kind.data(), rule),
@@ -143,11 +143,12 @@ impl Ledger {
         row: &Row,
         index: usize,
         snapshot: &HistogramSnapshot,
+        start_ns: u64,
     ) {
         let filled = snapshot.scale.as_ref().filter(|scale| scale.buckets() == snapshot.buckets.len());
         let (Some(scale), Some(attributes)) = (filled, row.attributes.get(index)) else { return };
         let layout = self.layout(scale);
-        let (now, sum, start_ns) = (self.now, self.options.sum(), self.start_ns(attached));
+        let (now, sum) = (self.now, self.options.sum());
         let rule =
             Rule { kind: Kind::of(row.definition), temporality: temporality_of_histograms(self.temporality) };
         let kind = layout.kind();
@@ -225,6 +226,9 @@ impl Ledger {
     pub(crate) fn finish(&mut self, requests: &mut Requests) {
         let Self { metrics, entries, .. } = self;
         metrics.iter_mut().for_each(|metric| metric.finish(entries, requests));
+        // Whatever was attached again by now has its series.
+        let moment = self.now.time_ns..=self.now.time_ns.saturating_add(END_AFTER_NS);
+        self.ended.retain(|(_, end_ns)| moment.contains(end_ns));
     }
 
     /// Notes what became of a request. One of an earlier export is settled already: it has failed.

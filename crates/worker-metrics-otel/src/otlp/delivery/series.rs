@@ -97,8 +97,11 @@ impl Series {
 
     /// Notes that a value was recorded.
     ///
-    /// A wall clock that was set back moves the start once: points never begin after they end.
+    /// A wall clock that was set back moves the start once: points never begin after they end. A
+    /// series that begins at the end of another, a moment ahead, has its first points right there.
     pub(super) fn record(&mut self, time_ns: u64) {
+        let is_moment_before = time_ns <= self.start_ns && self.start_ns - time_ns <= END_AFTER_NS;
+        let time_ns = if is_moment_before { self.start_ns.saturating_add(1) } else { time_ns };
         self.begin_before(time_ns);
         self.recorded_ns = time_ns;
         self.is_pending = true;
@@ -279,11 +282,25 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_moves_the_start_once() {
-        let mut series = known(false);
+        let hour_ns = 3_600_000_000_000;
+        let mut series = Series::new(hour_ns);
         series.record(50);
         assert_eq!(series.interval_ns(), (49, 50));
         series.record(60);
         assert_eq!(series.interval_ns(), (49, 60));
+    }
+
+    #[test]
+    fn a_series_that_begins_a_moment_ahead_has_no_point_before() {
+        let mut series = Series::new(100);
+        series.record(99);
+        assert_eq!(series.interval_ns(), (100, 101));
+        series.sent(0, Due::Value);
+        series.taken(true);
+        series.record(99);
+        assert_eq!(series.interval_ns(), (101, 102));
+        series.record(300);
+        assert_eq!(series.interval_ns(), (101, 300));
     }
 
     #[test]
