@@ -109,7 +109,8 @@ fn a_service() {
         batches[0].submit();
         provider.iter().for_each(|provider| provider.force_flush().unwrap());
         push.iter().for_each(|push| push.force_flush().unwrap());
-        // What ends has no value in Prometheus any more: the source stays attached to the end of the process.
+        // What ends has no value in Prometheus any more: the source stays attached to the end of
+        // the process.
         std::mem::forget((attached, push, provider));
     }
 }
