@@ -12,4 +12,5 @@ mod proxy;
 mod service;
 mod settings;
 mod traps;
+mod warnings;
 mod ways;

@@ -8,6 +8,7 @@ mod blocked;
 mod environment;
 mod examples;
 mod shutdown;
+mod warnings;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         ["blocked", way] => blocked::run(way),
         ["nobody"] => shutdown::nobody(),
         ["shutdown", way, what] => shutdown::run(way, what),
+        ["warnings", case] => warnings::run(case),
         _ => Err(format!("no such scenario: {arguments:?}").into()),
     };
     match outcome {
