@@ -5,15 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use opentelemetry::metrics::MeterProvider;
-use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::metrics::{SdkMeterProvider, Temporality};
 use otlp_receiver::{Data, Receiver, Series};
 use worker_metrics::histogram::Scale;
 use worker_metrics::{Batch, Namespace, Pool, WorkerConfig};
 use worker_metrics_otel::{Attachment, Instrumentation, Numbers, Options, Push};
 
-use crate::rig::Rig;
-use crate::wire::{PATIENCE, Protocol, otlp};
+use crate::rig::{Rig, poll};
+use crate::wire::{HOURLY, PATIENCE, Protocol, Wire, otlp};
 
 const POLLS: &str = "worker_pool.worker.polls";
 const DURATION: &str = "worker_pool.task.poll.duration";
@@ -23,14 +22,6 @@ fn pool(name: &str) -> (Arc<Pool>, Vec<Batch>) {
     let config = WorkerConfig::new().with_poll_time_histogram(Scale::preset());
     let (pool, batches) = Pool::builder(name).workers(1).config(config).build().unwrap();
     (Arc::new(pool), batches)
-}
-
-fn poll(batch: &mut Batch, polls: u64) {
-    for _ in 0..polls {
-        batch.start_poll();
-        batch.end_poll();
-    }
-    batch.submit();
 }
 
 /// A way out of the process.
@@ -76,13 +67,7 @@ impl Out {
                 Some(SdkMeterProvider::builder().with_periodic_exporter(otlp().exporter().unwrap()).build())
             }
             Way::Meter | Way::Replay | Way::MeterAndPush => {
-                let exporter = opentelemetry_otlp::MetricExporter::builder()
-                    .with_http()
-                    .with_endpoint(receiver.http_endpoint())
-                    .with_temporality(temporality)
-                    .build()
-                    .unwrap();
-                Some(SdkMeterProvider::builder().with_periodic_exporter(exporter).build())
+                Some(Wire::start(Protocol::Http, receiver, temporality, HOURLY).provider)
             }
         };
         if let Some(provider) = &provider {

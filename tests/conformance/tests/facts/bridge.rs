@@ -8,21 +8,13 @@ use opentelemetry_sdk::metrics::{Aggregation, Instrument, Stream, Temporality};
 use worker_metrics::{Batch, Identity, Namespace, Pool, Row, Snapshot, Source};
 use worker_metrics_otel::{Detail, Instrumentation, Options};
 
-use crate::rig::Rig;
+use crate::rig::{Rig, poll};
 
 const POLLS: &str = "worker_pool.worker.polls";
 
 fn pool(name: &str, workers: usize) -> (Arc<Pool>, Vec<Batch>) {
     let (pool, batches) = Pool::builder(name).workers(workers).build().unwrap();
     (Arc::new(pool), batches)
-}
-
-fn poll(batch: &mut Batch, polls: u64) {
-    for _ in 0..polls {
-        batch.start_poll();
-        batch.end_poll();
-    }
-    batch.submit();
 }
 
 /// A source whose every call is counted, and which panics on demand.

@@ -9,12 +9,11 @@ use worker_metrics::histogram::Scale;
 use worker_metrics::{Batch, Namespace, Pool, WorkerConfig};
 use worker_metrics_otel::{Compression, HistogramOptions, Histograms, Instrumentation, Options};
 
-use crate::wire::{PATIENCE, Protocol, Wire, otlp};
+use crate::wire::{HOURLY, PATIENCE, Protocol, Wire, otlp};
 
 const POLLS: &str = "worker_pool.task.poll.duration";
 const DELAYS: &str = "worker_pool.task.schedule.duration";
 const BOUNDS: [f64; 3] = [0.001, 0.01, 0.1];
-const HOURLY: Duration = Duration::from_secs(3_600);
 
 fn pool(scale: &Scale, workers: usize) -> (Pool, Vec<Batch>) {
     let config = WorkerConfig::new()
@@ -115,14 +114,7 @@ fn what_was_recorded_arrives_value_by_value_over_every_transport_temporality_and
 fn histograms_have_the_resource_and_the_scope_of_the_other_metrics() {
     let receiver = Receiver::builder().keep_requests(true).start().unwrap();
     let workers = Instrumentation::default();
-    let wire = Wire::with_histograms(
-        &workers,
-        Protocol::Http,
-        &receiver,
-        Temporality::Cumulative,
-        Compression::None,
-        HOURLY,
-    );
+    let wire = Wire::by_http(&workers, &receiver, Temporality::Cumulative);
     workers.register(&wire.provider);
     let (pool, _batches) = pool(&Scale::preset(), 1);
     let _attachment = workers.attach(pool).unwrap();

@@ -1,16 +1,13 @@
 //! Counters, up-down counters and gauges that go by OTLP.
 
-use std::time::Duration;
-
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::Temporality;
 use otlp_receiver::{Data, Fault, Receiver};
 use worker_metrics::{Batch, Pool, WorkerConfig};
-use worker_metrics_otel::{Attachment, Compression, Instrumentation, Numbers, Options, Push};
+use worker_metrics_otel::{Attachment, Instrumentation, Numbers, Options, Push};
 
-use crate::wire::{PATIENCE, Protocol, Wire, otlp};
+use crate::wire::{HOURLY, PATIENCE, Protocol, Wire, otlp};
 
-const HOURLY: Duration = Duration::from_secs(3_600);
 const POLLS: &str = "worker_pool.worker.polls";
 
 /// A push to a receiver.
@@ -153,28 +150,26 @@ fn with_any_metric_of_the_program_everything_goes_by_an_exporter_and_each_metric
     for registered in [false, true] {
         let receiver = Receiver::start().unwrap();
         let workers = Instrumentation::new(Options::default().with_numbers(Numbers::Otlp));
-        let wire = Wire::with_histograms(
-            &workers,
-            Protocol::Http,
-            &receiver,
-            Temporality::Cumulative,
-            Compression::None,
-            HOURLY,
-        );
+        let wire = Wire::by_http(&workers, &receiver, Temporality::Cumulative);
         if registered {
             workers.register(&wire.provider);
         }
         wire.provider.meter("program").u64_counter("requests").build().add(1, &[]);
         let (_attachment, _batches) = attach(&workers, "render", 2);
         wire.provider.force_flush().unwrap();
-        let document = receiver.snapshot();
-        let expected: Vec<_> =
-            workers.expected_series().metrics().iter().map(|metric| metric.name.clone()).collect();
-        assert!(expected.len() > 10);
-        for name in expected {
-            let of_name = document.metrics.iter().filter(|metric| metric.name == name);
-            assert_eq!(of_name.count(), 1, "{name}");
-        }
+        assert_each_has_arrived_once(&workers, &receiver);
+    }
+}
+
+/// Every metric that is expected is there once.
+#[track_caller]
+fn assert_each_has_arrived_once(workers: &Instrumentation, receiver: &Receiver) {
+    let document = receiver.snapshot();
+    let expected = workers.expected_series();
+    assert!(expected.metrics().len() > 10);
+    for worker_metrics_otel::MetricSeries { name, .. } in expected.metrics() {
+        let of_name = document.metrics.iter().filter(|metric| metric.name == *name);
+        assert_eq!(of_name.count(), 1, "{name}");
     }
 }
 
@@ -184,25 +179,11 @@ fn a_registered_provider_without_other_metrics_exports_everything_through_its_ex
     for numbers in [Numbers::Auto, Numbers::Meter] {
         let receiver = Receiver::start().unwrap();
         let workers = Instrumentation::new(Options::default().with_numbers(numbers));
-        let wire = Wire::with_histograms(
-            &workers,
-            Protocol::Http,
-            &receiver,
-            Temporality::Cumulative,
-            Compression::None,
-            HOURLY,
-        );
+        let wire = Wire::by_http(&workers, &receiver, Temporality::Cumulative);
         workers.register(&wire.provider);
         let (_attachment, _batches) = attach(&workers, "render", 2);
         wire.provider.force_flush().unwrap();
-        let document = receiver.snapshot();
-        let expected: Vec<_> =
-            workers.expected_series().metrics().iter().map(|metric| metric.name.clone()).collect();
-        assert!(expected.len() > 10);
-        for name in expected {
-            let of_name = document.metrics.iter().filter(|metric| metric.name == name);
-            assert_eq!(of_name.count(), 1, "{numbers:?} {name}");
-        }
+        assert_each_has_arrived_once(&workers, &receiver);
     }
 }
 
@@ -215,14 +196,7 @@ fn without_any_metric_of_the_sdk_s_own_everything_arrives_at_the_shutdown() {
     for (temporality, is_detached) in cases.into_iter().flatten() {
         let receiver = Receiver::builder().keep_requests(true).start().unwrap();
         let workers = Instrumentation::new(Options::default().with_numbers(Numbers::Otlp));
-        let wire = Wire::with_histograms(
-            &workers,
-            Protocol::Http,
-            &receiver,
-            temporality,
-            Compression::None,
-            HOURLY,
-        );
+        let wire = Wire::by_http(&workers, &receiver, temporality);
         workers.register(&wire.provider);
         let (attachment, mut batches) = attach(&workers, "render", 1);
         work(&mut batches, 10);

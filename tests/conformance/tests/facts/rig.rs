@@ -7,6 +7,16 @@ use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMe
 use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, InMemoryMetricExporterBuilder, PeriodicReader, SdkMeterProvider, Temporality,
 };
+use worker_metrics::Batch;
+
+/// Polls so many times, and submits.
+pub(crate) fn poll(batch: &mut Batch, polls: u64) {
+    for _ in 0..polls {
+        batch.start_poll();
+        batch.end_poll();
+    }
+    batch.submit();
+}
 
 /// A provider, and the exporter of its only reader.
 pub(crate) struct Rig {

@@ -6,12 +6,10 @@ use opentelemetry_sdk::metrics::Temporality;
 use otlp_receiver::{Metric, Receiver};
 use tokio::runtime::Builder;
 use tokio::task::yield_now;
-use worker_metrics_otel::{Compression, Instrumentation};
+use worker_metrics_otel::Instrumentation;
 use worker_metrics_tokio::{RuntimeBuilderExt, TaskMetrics, TokioRuntime};
 
-use crate::wire::{PATIENCE, Protocol, Wire};
-
-const HOURLY: Duration = Duration::from_secs(3_600);
+use crate::wire::{PATIENCE, Wire};
 
 fn counts(metric: &Metric) -> Vec<(Option<&str>, u64)> {
     let mut counts: Vec<_> = metric
@@ -34,14 +32,7 @@ fn polls_delays_groups_and_timers_arrive_as_exact_histograms() {
     for temporality in [Temporality::Cumulative, Temporality::Delta] {
         let receiver = Receiver::start().unwrap();
         let workers = Instrumentation::default();
-        let wire = Wire::with_histograms(
-            &workers,
-            Protocol::Http,
-            &receiver,
-            temporality,
-            Compression::None,
-            HOURLY,
-        );
+        let wire = Wire::by_http(&workers, &receiver, temporality);
         workers.register(&wire.provider);
         let tasks = TaskMetrics::builder().group("db").group("http").build().unwrap();
         let runtime = Builder::new_multi_thread()

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opentelemetry::metrics::MeterProvider;
-use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider, Temporality};
 use otlp_receiver::{Data, Document, Metric, Point, Receiver, Scope, Series};
 use tokio::runtime::Builder;
@@ -18,20 +17,14 @@ use worker_metrics_otel::{Detail, Instrumentation, Numbers, Options};
 use worker_metrics_tokio::{RuntimeBuilderExt, TaskMetrics, TokioRuntime};
 
 use crate::rig::Rig;
-use crate::wire::{PATIENCE, Protocol, otlp};
+use crate::wire::{HOURLY, PATIENCE, Protocol, Wire, otlp};
 
 const TEMPORALITIES: [Temporality; 3] = [Temporality::Cumulative, Temporality::Delta, Temporality::LowMemory];
 const POLLS: &str = "worker_pool.worker.polls";
 
 /// A provider with the SDK's own exporter.
 fn sdk(receiver: &Receiver, temporality: Temporality) -> SdkMeterProvider {
-    let exporter = opentelemetry_otlp::MetricExporter::builder()
-        .with_http()
-        .with_endpoint(receiver.http_endpoint())
-        .with_temporality(temporality)
-        .build()
-        .unwrap();
-    SdkMeterProvider::builder().with_periodic_exporter(exporter).build()
+    Wire::start(Protocol::Http, receiver, temporality, HOURLY).provider
 }
 
 /// What of a metric does not depend on the moment: everything but times, in the value too.

@@ -9,6 +9,9 @@ use otlp_receiver::Receiver;
 use tokio::runtime::{Builder, Runtime};
 use worker_metrics_otel::{Compression, Instrumentation, Otlp};
 
+/// Exports are asked for.
+pub(crate) const HOURLY: Duration = Duration::from_secs(3_600);
+
 /// So long may a machine take for what it does at once, before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -48,6 +51,11 @@ impl Wire {
     ) -> Self {
         let exporter = otlp(workers, protocol, receiver).with_temporality(temporality);
         Self::new(exporter.with_compression(compression).exporter().unwrap(), interval, transport())
+    }
+
+    /// The same over HTTP, exported on request alone.
+    pub(crate) fn by_http(workers: &Instrumentation, receiver: &Receiver, temporality: Temporality) -> Self {
+        Self::with_histograms(workers, Protocol::Http, receiver, temporality, Compression::None, HOURLY)
     }
 
     fn new(exporter: impl PushMetricExporter, interval: Duration, transport: Runtime) -> Self {

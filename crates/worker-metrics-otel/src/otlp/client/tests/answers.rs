@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
 use otlp_receiver::{Answer, Fault};
 use prost::Message;
 
-use super::{PATIENCE, Program, protocols, receiver};
+use super::{Case, PATIENCE, Program, cases, protocols, receiver};
 use crate::Protocol;
 
 /// Exports under the fault and after it: both are taken, and each poll is counted once.
@@ -121,10 +121,7 @@ fn an_answer_of_grpc_that_never_ends_costs_one_export_and_no_more() {
 
 #[test]
 fn garbage_is_taken_and_sent_no_more() {
-    for protocol in protocols() {
-        let receiver = receiver();
-        let mut program = Program::new();
-        let push = program.push(protocol, &receiver);
+    for Case { protocol, receiver, mut program, push } in cases() {
         program.poll();
         receiver.set_fault(Fault::Garbage);
         push.force_flush().unwrap();

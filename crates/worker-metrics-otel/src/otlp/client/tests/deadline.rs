@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use opentelemetry_sdk::metrics::Temporality;
 use otlp_receiver::{Code, Fault};
 
-use super::{HOUR, PATIENCE, Program, protocols, receiver};
+use super::{Case, HOUR, PATIENCE, Program, cases, protocols, receiver};
 
 const WORKERS: usize = 16;
 
@@ -108,10 +108,7 @@ fn a_shutdown_takes_the_time_that_it_is_given() {
 
 #[test]
 fn a_shutdown_cuts_off_an_export_under_way() {
-    for protocol in protocols() {
-        let receiver = receiver();
-        let mut program = Program::new();
-        let push = program.push(protocol, &receiver);
+    for Case { protocol, receiver, mut program, push } in cases() {
         program.poll();
         receiver.set_fault(Fault::Hang);
         std::thread::scope(|scope| {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use otlp_receiver::{Answer, Code, Fault, Receiver, lasting_port};
 
-use super::{HOUR, PATIENCE, Program, SHORT, protocols, receiver};
+use super::{Case, HOUR, PATIENCE, Program, SHORT, cases, protocols, receiver};
 use crate::{Cause, Protocol};
 
 fn status(grpc: Code, http: u16) -> Fault {
@@ -254,10 +254,7 @@ fn no_timeout_is_too_long_for_the_clock() {
 
 #[test]
 fn an_export_that_is_given_up_leaves_the_next_one_free() {
-    for protocol in protocols() {
-        let receiver = receiver();
-        let mut program = Program::new();
-        let push = program.push(protocol, &receiver);
+    for Case { protocol, receiver, mut program, push } in cases() {
         program.poll();
         // What is cut off before its answer is due is not stored.
         receiver.set_fault(Fault::Delay(HOUR));
@@ -273,10 +270,7 @@ fn an_export_that_is_given_up_leaves_the_next_one_free() {
 
 #[test]
 fn flushes_from_several_threads_count_nothing_twice() {
-    for protocol in protocols() {
-        let receiver = receiver();
-        let mut program = Program::new();
-        let push = program.push(protocol, &receiver);
+    for Case { protocol, receiver, mut program, push } in cases() {
         program.poll();
         thread::scope(|scope| {
             for _ in 0..4 {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use otlp_receiver::Fault;
 use tokio::runtime::{Builder, Runtime};
 
-use super::{PATIENCE, Program, protocols, receiver};
+use super::{Case, PATIENCE, Program, cases, protocols, receiver};
 use crate::otlp::client::NetworkThread;
 
 fn one_worker() -> Runtime {
@@ -53,10 +53,7 @@ fn a_push_is_started_flushed_and_dropped_on_a_current_thread_runtime() {
 
 #[test]
 fn a_push_is_dropped_in_a_task_and_with_the_runtime_that_holds_it() {
-    for protocol in protocols() {
-        let receiver = receiver();
-        let mut program = Program::new();
-        let push = program.push(protocol, &receiver);
+    for Case { protocol, receiver, mut program, push } in cases() {
         program.poll();
         let runtime = one_worker();
         runtime.block_on(async { tokio::spawn(async move { drop(push) }).await.unwrap() });
@@ -95,10 +92,7 @@ fn dropping_a_push_whose_receiver_hangs_is_quick_and_quiet_in_async_code() {
 
 #[test]
 fn a_push_outlives_its_instrumentation_without_a_panic() {
-    for protocol in protocols() {
-        let receiver = receiver();
-        let program = Program::new();
-        let push = program.push(protocol, &receiver);
+    for Case { program, push, .. } in cases() {
         drop(program);
         let _ = push.force_flush();
         drop(push);

@@ -50,6 +50,23 @@ fn receiver() -> Receiver {
     Receiver::builder().keep_requests(true).strict(true).start().unwrap()
 }
 
+/// A program that pushes to a receiver, over one protocol.
+struct Case {
+    protocol: Protocol,
+    receiver: Receiver,
+    program: Program,
+    push: Push,
+}
+
+/// One for each protocol.
+fn cases() -> impl Iterator<Item = Case> {
+    protocols().into_iter().map(|protocol| {
+        let (receiver, program) = (receiver(), Program::new());
+        let push = program.push(protocol, &receiver);
+        Case { protocol, receiver, program, push }
+    })
+}
+
 /// An instrumentation with one pool, whose polls are counted.
 struct Program {
     workers: Instrumentation,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use otlp_receiver::{Receiver, Relay};
 
-use super::{Program, SHORT, protocols, receiver};
+use super::{Case, Program, SHORT, cases, protocols, receiver};
 use crate::{Cause, Protocol};
 
 fn relay(protocol: Protocol, receiver: &Receiver) -> Relay {
@@ -41,10 +41,7 @@ fn a_connection_that_passes_nothing_on_any_more_is_given_up_after_one_export() {
 
 #[test]
 fn one_connection_serves_all_exports() {
-    for protocol in protocols() {
-        let receiver = receiver();
-        let program = Program::new();
-        let push = program.push(protocol, &receiver);
+    for Case { protocol, receiver, push, .. } in cases() {
         for _ in 0..5 {
             push.force_flush().unwrap();
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use otlp_receiver::{Answer, Code, Fault};
 
-use super::{HOUR, PATIENCE, Program, protocols, receiver};
+use super::{Case, HOUR, PATIENCE, Program, cases, protocols, receiver};
 use crate::{Cause, Protocol};
 
 fn wait(retry_after: Duration) -> Fault {
@@ -96,10 +96,7 @@ fn a_wait_beyond_the_timeout_ends_the_export_at_once_and_is_remembered() {
 #[test]
 fn a_wait_that_is_not_over_is_kept_by_the_next_export_if_it_has_the_time() {
     let second = Duration::from_secs(1);
-    for protocol in protocols() {
-        let receiver = receiver();
-        let mut program = Program::new();
-        let push = program.push(protocol, &receiver);
+    for Case { protocol, receiver, mut program, push } in cases() {
         program.poll();
         receiver.set_faults([wait(second)]);
         let start = Instant::now();
