@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use opentelemetry::metrics::{AsyncInstrument, Meter};
+use opentelemetry::metrics::Meter;
 use worker_metrics::catalogue::{Instrument, Reading};
 use worker_metrics::{Definition, Metric, Namespace, Snapshot};
 
@@ -125,51 +125,31 @@ impl RegisteredMeter {
 fn create(meter: &Meter, definition: &'static Definition, callback: Callback) {
     let name = callback.namespace.metric(definition);
     let Definition { description, unit, instrument, reading, .. } = *definition;
-    // One arm a kind: the SDK's builders have nothing in common.
+    // The SDK's builders have no type in common.
+    macro_rules! build {
+        ($instrument:ident, $number:ident => $value:expr) => {{
+            meter
+                .$instrument(name)
+                .with_description(description)
+                .with_unit(unit)
+                .with_callback(move |to| {
+                    callback.observe(|$number, attributes| to.observe($value, attributes));
+                })
+                .build();
+        }};
+    }
     match (instrument, reading) {
         (Instrument::Counter, Reading::WorkerTime { .. } | Reading::WorkerTimeByMicrostate(_)) => {
-            let callback = move |to: &dyn AsyncInstrument<f64>| {
-                callback.observe(|number, attributes| to.observe(number.seconds(), attributes));
-            };
-            meter
-                .f64_observable_counter(name)
-                .with_description(description)
-                .with_unit(unit)
-                .with_callback(callback)
-                .build();
+            build!(f64_observable_counter, number => number.seconds());
         }
         (Instrument::Gauge, Reading::WorkerTime { .. }) => {
-            let callback = move |to: &dyn AsyncInstrument<f64>| {
-                callback.observe(|number, attributes| to.observe(number.seconds(), attributes));
-            };
-            meter
-                .f64_observable_gauge(name)
-                .with_description(description)
-                .with_unit(unit)
-                .with_callback(callback)
-                .build();
+            build!(f64_observable_gauge, number => number.seconds());
         }
         (Instrument::Counter, _) => {
-            let callback = move |to: &dyn AsyncInstrument<u64>| {
-                callback.observe(|number, attributes| to.observe(number.count().unsigned_abs(), attributes));
-            };
-            meter
-                .u64_observable_counter(name)
-                .with_description(description)
-                .with_unit(unit)
-                .with_callback(callback)
-                .build();
+            build!(u64_observable_counter, number => number.count().unsigned_abs());
         }
         (Instrument::UpDownCounter, _) => {
-            let callback = move |to: &dyn AsyncInstrument<i64>| {
-                callback.observe(|number, attributes| to.observe(number.count(), attributes));
-            };
-            meter
-                .i64_observable_up_down_counter(name)
-                .with_description(description)
-                .with_unit(unit)
-                .with_callback(callback)
-                .build();
+            build!(i64_observable_up_down_counter, number => number.count());
         }
         // No instrument takes what is aggregated already: a histogram goes by OTLP, or is replayed.
         // No row of the catalogue is a gauge of counts (test `every_row_has_an_instrument`).
