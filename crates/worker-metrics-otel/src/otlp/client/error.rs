@@ -89,7 +89,8 @@ impl fmt::Display for Cause {
         match self {
             Self::Timeout(timeout) => write!(
                 f,
-                "no answer within {timeout:?}: is the receiver overloaded, or does a firewall drop the packets?"
+                "no answer within {:?}: is the receiver overloaded, or does a firewall drop the packets?",
+                in_milliseconds(*timeout)
             ),
             Self::Unreachable(cause) => {
                 write!(f, "the receiver cannot be reached ({cause}): does it run, and listen on that port?")
@@ -266,6 +267,11 @@ fn client_certificate_cause(said: &str) -> Option<Cause> {
     is_about_it.then(|| Cause::ClientCertificate(said.to_owned()))
 }
 
+/// The next whole millisecond: what an export takes before its first request is of no interest.
+fn in_milliseconds(timeout: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(timeout.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,6 +288,14 @@ mod tests {
             "http://collector:4318 (http/protobuf): the receiver cannot be reached (connection refused): does it run, and listen \
              on that port?"
         );
+    }
+
+    #[test]
+    fn a_time_that_is_over_is_in_whole_milliseconds() {
+        for (micros, said) in [(999_556, "within 1s:"), (70_100, "within 71ms:"), (0, "within 0ns:")] {
+            let cause = Cause::Timeout(Duration::from_micros(micros)).to_string();
+            assert!(cause.contains(said), "{cause}");
+        }
     }
 
     #[test]
