@@ -139,9 +139,11 @@ fn workers(value: &str) -> Result<NonZeroUsize, String> {
 }
 
 fn endpoint(value: &str) -> Result<String, String> {
-    let host = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://"));
-    match host {
-        Some(host) if !host.is_empty() => Ok(value.trim_end_matches('/').to_owned()),
+    let is_scheme = |scheme: &str| ["http", "https"].iter().any(|it| scheme.eq_ignore_ascii_case(it));
+    match value.split_once("://") {
+        Some((scheme, host)) if is_scheme(scheme) && !host.is_empty() => {
+            Ok(value.trim_end_matches('/').to_owned())
+        }
         _ => {
             let remedy = "use a URL such as http://localhost:4317 for grpc, or http://localhost:4318 for http/protobuf";
             Err(remedy.to_owned())
@@ -166,6 +168,7 @@ mod tests {
     fn an_endpoint_is_a_url_of_http() {
         assert_eq!(endpoint("http://localhost:4317/"), Ok("http://localhost:4317".to_owned()));
         assert_eq!(endpoint("https://host"), Ok("https://host".to_owned()));
+        assert_eq!(endpoint("HTTP://LOCALHOST:4318"), Ok("HTTP://LOCALHOST:4318".to_owned()));
         for bad in ["localhost:4317", "ftp://host", "http://", "", "nonsense"] {
             assert!(endpoint(bad).unwrap_err().contains("http://localhost:4317"));
         }

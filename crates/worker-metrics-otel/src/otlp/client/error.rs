@@ -140,7 +140,7 @@ fn remedy_of(status: &str) -> &'static str {
     let is = |words: &[&str]| words.iter().any(|word| status.starts_with(word));
     if is(&["401", "403", "Unauthenticated", "PermissionDenied"]) {
         "check the API key in OTEL_EXPORTER_OTLP_HEADERS"
-    } else if is(&["404", "405", "Unimplemented"]) {
+    } else if is(&["404", "405", "501", "Unimplemented"]) {
         "check the path and the port of the endpoint, and that the receiver takes metrics"
     } else if is(&["413", "ResourceExhausted"]) {
         "raise the limit of the receiver, or export with less detail"
@@ -304,6 +304,7 @@ mod tests {
             |status: &str| Cause::Refused { status: status.to_owned(), message: String::new() }.to_string();
         assert!(refused("401 Unauthorized").contains("OTEL_EXPORTER_OTLP_HEADERS"));
         assert!(refused("Unimplemented").contains("path and the port"));
+        assert!(refused("501 Not Implemented").contains("path and the port"));
         assert!(refused("307 Temporary Redirect").contains("redirects are not followed"));
         assert!(refused("500 Internal Server Error").contains("log"));
     }
