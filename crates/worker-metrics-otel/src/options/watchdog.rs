@@ -38,7 +38,7 @@ use crate::stall::Stall;
 /// # Cost
 ///
 /// A look reads the counters that a collection without histograms reads, and allocates nothing in a
-/// steady state (test `a_steady_look_allocates_nothing`). The workers are not involved.
+/// steady state (test `a_steady_observation_allocates_nothing`). The workers are not involved.
 /// `docs/benchmarks.md` has what it takes, with `cargo run --release -p bench`.
 ///
 /// # Examples
@@ -87,9 +87,9 @@ impl Watchdog {
     /// counts.
     ///
     /// The watchdog looks at nothing until it returns, and dropping the last clone of the
-    /// instrumentation waits for that. If it panics, that is logged once, and it is called again at
-    /// the next stall. It must not hold the instrumentation or an attachment for good: neither
-    /// would end.
+    /// instrumentation waits for that, for a second at most. If it panics, that is logged once, and
+    /// it is called again at the next stall. It must not hold the instrumentation or an attachment
+    /// for good: neither would end.
     #[must_use]
     pub fn on_stall(mut self, callback: impl Fn(&Stall) + Send + Sync + 'static) -> Self {
         self.on_stall = Some(Arc::new(callback));
