@@ -83,7 +83,7 @@ impl Outbox {
 
     /// Sets the limits of the pipeline that has taken it.
     pub(crate) fn set_limits(&self, limits: Limits) {
-        self.lock().requests.set_limits(limits);
+        self.lock().requests.limits = limits;
     }
 
     /// Begins an export of every attached source. `None` while another one is under way.
@@ -99,8 +99,8 @@ impl Outbox {
             return None;
         }
         let State { ledger, requests, spare, snapshots, .. } = &mut *state;
-        if requests.envelope().resource() != resource {
-            requests.set_envelope(Envelope::new(resource, &scope()));
+        if requests.envelope.resource != *resource {
+            requests.envelope = Envelope::new(resource, &scope());
         }
         let export = ledger.begin(time);
         snapshots.refresh(registry, true);

@@ -1,27 +1,39 @@
 //! The series of one row of one attached source: they come and go together.
+//!
+//! Steady totals are written from a template: from one export to the next only times and numbers
+//! change.
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
-use super::histograms::{Histograms, is_delta};
-use super::numbers::{Numbers, Rule};
-use crate::otlp::wire::Entry;
+use super::life::Life;
+use super::rule::Rule;
+use super::series::{Series, Values};
+use crate::otlp::wire::{FIXED64_LEN, MetricWriter};
 
 /// A row of an attachment within a metric.
 #[derive(Debug)]
 pub(super) struct Block {
     /// Number of the attachment, never used twice.
-    attachment: u64,
-    has_ended: bool,
+    pub(super) attachment: u64,
+    pub(super) has_ended: bool,
     /// Exports since the end that did not deliver all.
     failed_exports: u32,
-    values: Values,
+    /// By index; `None` where nothing is known.
+    series: Vec<Option<Series>>,
+    /// Histograms whose scale has changed, with what they still have to send.
+    superseded: Vec<Series>,
+    template: Template,
 }
 
-/// The series of a block.
-#[derive(Debug)]
-pub(super) enum Values {
-    Numbers(Numbers),
-    Histograms(Histograms),
+/// Encoded points of all series, as fields of their metric.
+#[derive(Debug, Default)]
+struct Template {
+    /// Whether every series has a plain total to send.
+    is_due: bool,
+    points: BytesMut,
+    /// Where the number of each point is. Its time is a key and 8 bytes before that, its start
+    /// another field before.
+    numbers: Vec<usize>,
 }
 
 /// Failed exports after which the last values of a source that has ended are given up: a receiver
@@ -29,93 +41,124 @@ pub(super) enum Values {
 const MOST_FAILED_EXPORTS: u32 = 30;
 
 impl Block {
-    pub(super) fn new(attachment: u64, values: Values) -> Self {
-        Self { attachment, has_ended: false, failed_exports: 0, values }
-    }
-
-    pub(super) fn attachment(&self) -> u64 {
-        self.attachment
-    }
-
-    pub(super) fn numbers(&mut self) -> Option<&mut Numbers> {
-        match &mut self.values {
-            Values::Numbers(numbers) => Some(numbers),
-            Values::Histograms(_) => None,
+    pub(super) fn new(attachment: u64) -> Self {
+        Self {
+            attachment,
+            has_ended: false,
+            failed_exports: 0,
+            series: Vec::new(),
+            superseded: Vec::new(),
+            template: Template::default(),
         }
     }
 
-    pub(super) fn histograms(&mut self) -> Option<&mut Histograms> {
-        match &mut self.values {
-            Values::Histograms(histograms) => Some(histograms),
-            Values::Numbers(_) => None,
-        }
-    }
-
-    /// Notes that nothing more is recorded.
-    pub(super) fn end(&mut self) {
-        self.has_ended = true;
-    }
-
-    /// Settles what is due.
-    pub(super) fn decide(&mut self, rule: Rule) -> Decision {
-        let (plain_len, is_estimated) = match &mut self.values {
-            Values::Numbers(numbers) => (numbers.decide(rule, self.has_ended), false),
-            Values::Histograms(histograms) => {
-                let is_estimated = histograms.decide(is_delta(rule.temporality), self.has_ended);
-                histograms.forget_superseded();
-                (None, is_estimated)
-            }
-        };
-        Decision { plain_len, is_estimated }
-    }
-
-    pub(super) fn entries(&self, rule: Rule, entries: &mut Vec<Entry>) {
-        match &self.values {
-            Values::Numbers(numbers) => numbers.entries(rule, entries),
-            Values::Histograms(histograms) => histograms.entries(entries),
-        }
-    }
-
-    /// Writes the points of the next series that has any due, from `from` on; returns where to go
-    /// on.
-    pub(super) fn put_next(
+    /// The series at an index if it `is_it`, or else a new one, which takes the place of another.
+    pub(super) fn series(
         &mut self,
         rule: Rule,
-        from: usize,
-        request: usize,
-        to: &mut BytesMut,
-    ) -> Option<usize> {
-        match &mut self.values {
-            Values::Numbers(numbers) => numbers.put_next(rule, from, request, to),
-            Values::Histograms(histograms) => {
-                histograms.put_next(is_delta(rule.temporality), from, request, to)
+        index: usize,
+        is_it: impl FnOnce(&Series) -> bool,
+        begin: impl FnOnce() -> Series,
+    ) -> &mut Series {
+        if self.series.len() <= index {
+            self.series.resize_with(index + 1, || None);
+        }
+        let slot = &mut self.series[index];
+        let other = slot.take_if(|series| !is_it(series));
+        slot.get_or_insert_with(|| {
+            let mut next = begin();
+            if let Some(mut before) = other {
+                before.supersede_by(&mut next, rule);
+                self.superseded.push(before);
+            }
+            next
+        })
+    }
+
+    /// Notes that a series goes on elsewhere under the same attributes.
+    pub(super) fn supersede(&mut self, index: usize) {
+        if let Some(mut series) = self.series.get_mut(index).and_then(Option::take) {
+            series.life.supersede_by(&mut Life::new(0), true);
+            self.superseded.push(series);
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Series> {
+        self.superseded.iter().chain(self.series.iter().flatten())
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Series> {
+        self.superseded.iter_mut().chain(self.series.iter_mut().flatten())
+    }
+
+    /// Settles what is due. Returns whether a sum is estimated.
+    pub(super) fn decide(&mut self, rule: Rule) -> bool {
+        let has_ended = self.has_ended;
+        let (mut is_plain, mut is_estimated) = (!has_ended && !rule.is_delta, false);
+        for series in self.all_mut() {
+            series.decide(rule, has_ended);
+            is_estimated |= series.is_estimated();
+            is_plain &= matches!(series.values, Values::Number(_)) && series.life.has_value_alone();
+        }
+        self.template.is_due = is_plain;
+        self.forget_superseded();
+        is_estimated
+    }
+
+    /// Writes the points that are due.
+    pub(super) fn put(&mut self, rule: Rule, to: &mut MetricWriter<'_>) {
+        if self.template.is_due && self.put_from_template(rule, to) {
+            return;
+        }
+        for series in self.all_mut().filter(|series| series.is_due()) {
+            let request = to.add(series.life.due().points(), |to| series.put(rule, to));
+            series.sent(rule, request);
+        }
+    }
+
+    /// Writes the points of all series from the template, if they fit into the request under way.
+    fn put_from_template(&mut self, rule: Rule, to: &mut MetricWriter<'_>) -> bool {
+        let Self { series, template, .. } = self;
+        if template.numbers.len() != series.iter().flatten().count() {
+            *template = Template { is_due: true, ..Template::default() };
+            for series in series.iter().flatten() {
+                series.put(rule, &mut template.points);
+                // The number is followed by the attributes alone.
+                template.numbers.push(template.points.len() - series.attributes.len() - size_of::<u64>());
             }
         }
+        let Some(request) = to.room_for(template.numbers.len(), template.points.len()) else { return false };
+        for (series, &number) in series.iter_mut().flatten().zip(&template.numbers) {
+            let Values::Number(values) = &series.values else { continue };
+            let (start_ns, time_ns) = series.life.interval_ns();
+            let time = number - FIXED64_LEN;
+            let start = time - FIXED64_LEN;
+            template.points[start..start + 8].copy_from_slice(&start_ns.to_le_bytes());
+            template.points[time..time + 8].copy_from_slice(&time_ns.to_le_bytes());
+            template.points[number..number + 8].copy_from_slice(&values.value(rule).to_le_bytes());
+            series.sent(rule, request);
+        }
+        to.add(template.numbers.len(), |to| to.put_slice(&template.points));
+        true
     }
 
     pub(super) fn settle(&mut self, rule: Rule, request: usize, is_taken: bool) {
-        match &mut self.values {
-            Values::Numbers(numbers) => numbers.settle(rule, request, is_taken),
-            Values::Histograms(histograms) => {
-                histograms.settle(is_delta(rule.temporality), request, is_taken);
-            }
-        }
+        self.all_mut().for_each(|series| series.settle(rule, request, is_taken));
+        self.forget_superseded();
+    }
+
+    /// Forgets superseded series that have nothing left to send.
+    fn forget_superseded(&mut self) {
+        self.superseded.retain(|series| !series.life.is_through());
     }
 
     pub(super) fn len(&self) -> usize {
-        match &self.values {
-            Values::Numbers(numbers) => numbers.len(),
-            Values::Histograms(histograms) => histograms.len(),
-        }
+        self.all().count()
     }
 
     /// Whether there is nothing left to send, now or later.
     pub(super) fn is_through(&self) -> bool {
-        self.has_ended
-            && match &self.values {
-                Values::Numbers(numbers) => numbers.is_through(),
-                Values::Histograms(histograms) => histograms.is_through(),
-            }
+        self.has_ended && self.all().all(|series| series.life.is_through())
     }
 
     /// Notes that an export is over. Returns whether the block is given up.
@@ -123,17 +166,4 @@ impl Block {
         self.failed_exports += u32::from(self.has_ended);
         self.failed_exports > MOST_FAILED_EXPORTS
     }
-
-    pub(super) fn has_ended(&self) -> bool {
-        self.has_ended
-    }
-}
-
-/// What a block has to send.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Decision {
-    /// Length of all points, if every series has a plain total.
-    pub(super) plain_len: Option<usize>,
-    /// Whether a sum is estimated.
-    pub(super) is_estimated: bool,
 }

@@ -2,12 +2,12 @@
 //!
 //! Made once for each scale. Never splits a bucket of the source.
 
-use bytes::BytesMut;
+use opentelemetry_proto::tonic::metrics::v1::HistogramDataPoint;
+use prost::Message;
 use worker_metrics::histogram::{ExponentialLayout, Scale};
 
 use crate::options::{HistogramOptions, positions_of_bounds};
-use crate::otlp::wire::fields::explicit::EXPLICIT_BOUNDS;
-use crate::otlp::wire::{self, DataKind};
+use crate::otlp::wire::DataKind;
 
 /// Lowest scale of OTLP's exponential histograms: one bucket on each side of 1 s.
 ///
@@ -123,10 +123,9 @@ fn reduced(bounds_s: &[f64], max_buckets: usize) -> Vec<usize> {
 fn explicit(bounds_s: &[f64], kept: &[usize]) -> (Buckets, Box<[usize]>) {
     let target = |bucket| kept.partition_point(|&bound| bound < bucket);
     let targets = (0..=bounds_s.len()).map(target).collect();
-    let kept_s: Vec<u64> = kept.iter().map(|&bound| bounds_s[bound].to_bits()).collect();
-    let mut field = BytesMut::new();
-    wire::put_fixed64s(&mut field, EXPLICIT_BOUNDS, &kept_s);
-    (Buckets::Explicit(field.as_ref().into()), targets)
+    let explicit_bounds = kept.iter().map(|&bound| bounds_s[bound]).collect();
+    let field = HistogramDataPoint { explicit_bounds, ..HistogramDataPoint::default() }.encode_to_vec();
+    (Buckets::Explicit(field.into()), targets)
 }
 
 /// Exponential buckets, two merged into one until they are few enough; the zero bucket stays as it

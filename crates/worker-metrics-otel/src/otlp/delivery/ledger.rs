@@ -3,22 +3,20 @@
 //! Never counts anything twice, and loses nothing but what the receiver loses.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry_sdk::metrics::Temporality;
 use worker_metrics::histogram::{HistogramSnapshot, Scale};
-use worker_metrics::{Definition, Identity, Snapshot};
+use worker_metrics::{Identity, Snapshot};
 
-use super::block::{Block, Values};
 use super::buckets::Layout;
-use super::histograms::{Beginning, Histograms, is_delta};
-use super::kind::{Kind, temporality_of_histograms};
+use super::life::END_AFTER_NS;
 use super::metric::Metric;
-use super::numbers::{Numbers, Rule};
-use super::series::END_AFTER_NS;
+use super::rule::Rule;
+use super::series::Series;
 use super::totals::Totals;
 use crate::options::HistogramOptions;
-use crate::otlp::wire::{Entry, MetricInfo, Moment, RequestId, Requests, unix_ns};
+use crate::otlp::wire::{DataKind, Descriptor, RequestId, Requests};
 use crate::source::{Attached, Row};
 
 /// What a destination has of every series.
@@ -42,7 +40,9 @@ use crate::source::{Attached, Row};
 pub(crate) struct Ledger {
     temporality: Temporality,
     options: HistogramOptions,
-    now: Moment,
+    /// The number of the export.
+    export: u64,
+    time_ns: u64,
     /// The sources that were detached since the last export, or a moment before it, and when their
     /// series end: those that are attached again begin there.
     ended: Vec<(Identity, u64)>,
@@ -52,8 +52,6 @@ pub(crate) struct Ledger {
     next: usize,
     /// Shared by series, as long as there are any.
     layouts: Vec<Arc<Layout>>,
-    /// The points of one metric; a buffer.
-    entries: Vec<Entry>,
     /// The sum of all workers; a buffer.
     merged: HistogramSnapshot,
 }
@@ -63,22 +61,23 @@ impl Ledger {
         Self {
             temporality,
             options,
-            now: Moment::default(),
+            export: 0,
+            time_ns: 0,
             ended: Vec::new(),
             metrics: Vec::new(),
             next: 0,
             layouts: Vec::new(),
-            entries: Vec::new(),
             merged: HistogramSnapshot::default(),
         }
     }
 
     /// Begins an export; returns its number.
     pub(crate) fn begin(&mut self, time: SystemTime) -> u64 {
-        self.now = self.now.next(time);
+        self.export += 1;
+        self.time_ns = unix_ns(time);
         self.next = 0;
         self.metrics.iter_mut().for_each(Metric::begin);
-        self.now.export
+        self.export
     }
 
     /// Records what a source holds: its histograms, and its numbers if they go this way.
@@ -103,8 +102,8 @@ impl Ledger {
     /// Records the last values of a source that was detached at `time`, and ends its series. They
     /// may be recorded while requests travel.
     pub(crate) fn end(&mut self, attached: &Attached, last: &Snapshot, with_numbers: bool, time: SystemTime) {
-        self.now.time_ns = unix_ns(time);
-        let end_ns = self.now.time_ns.saturating_add(END_AFTER_NS);
+        self.time_ns = unix_ns(time);
+        let end_ns = self.time_ns.saturating_add(END_AFTER_NS);
         self.ended.push((attached.identity().clone(), end_ns));
         self.record(attached, last, with_numbers);
         self.end_without_values(attached);
@@ -113,28 +112,20 @@ impl Ledger {
     /// Ends the series of a source of which nothing more is known.
     pub(crate) fn end_without_values(&mut self, attached: &Attached) {
         for block in self.metrics.iter_mut().filter_map(|metric| metric.existing_block(attached.number())) {
-            block.end();
+            block.has_ended = true;
         }
     }
 
     fn record_numbers(&mut self, attached: &Attached, row: &Row, snapshot: &Snapshot, start_ns: u64) {
-        let now = self.now;
-        let kind = Kind::of(row.definition);
-        let rule = Rule { kind, temporality: kind.temporality(self.temporality) };
-        let metric = self.metric(
-            row,
-            |info| Metric::new(info, kind.data(), rule),
-            |metric, info| metric.is_of(info, kind.data()),
-        );
-        let block = metric.block(attached.number(), |rule| {
-            let attributes = row.attributes.iter().map(|attributes| &**attributes);
-            let base = |take: &mut dyn FnMut(usize, _)| row.for_each_number(attached.base(), take);
-            let numbers = Numbers::new(rule, start_ns, attributes, base);
-            Block::new(attached.number(), Values::Numbers(numbers))
+        let (time_ns, rule) = (self.time_ns, Rule::of(row.definition, self.temporality));
+        let kind = rule.data();
+        let block = self.metric(row, kind, rule).block(attached.number());
+        row.for_each_number(snapshot, |index, number| {
+            let Some(attributes) = row.attributes.get(index) else { return };
+            let base = || row.base().get(index).map_or(0, |base| rule.bits(*base));
+            let begin = || Series::number(kind, start_ns, attributes, base());
+            block.series(rule, index, |_| true, begin).record_number(rule, time_ns, rule.bits(number));
         });
-        if let Some(numbers) = block.numbers() {
-            row.for_each_number(snapshot, |index, number| numbers.record(rule, now, index, number));
-        }
     }
 
     fn record_histogram(
@@ -148,21 +139,17 @@ impl Ledger {
         let filled = snapshot.scale.as_ref().filter(|scale| scale.buckets() == snapshot.buckets.len());
         let (Some(scale), Some(attributes)) = (filled, row.attributes.get(index)) else { return };
         let layout = self.layout(scale);
-        let (now, sum) = (self.now, self.options.sum());
-        let rule =
-            Rule { kind: Kind::of(row.definition), temporality: temporality_of_histograms(self.temporality) };
-        let kind = layout.kind();
-        let metric =
-            self.metric(row, |info| Metric::new(info, kind, rule), |metric, info| metric.is_of(info, kind));
-        let block = metric.block(attached.number(), |_| {
-            Block::new(attached.number(), Values::Histograms(Histograms::default()))
-        });
-        let Some(histograms) = block.histograms() else { return };
+        let (time_ns, sum) = (self.time_ns, self.options.sum());
+        let rule = Rule::of(row.definition, self.temporality);
+        let block = self.metric(row, layout.kind(), rule).block(attached.number());
         let mut is_new = false;
-        histograms.record(index, now, &layout, snapshot, is_delta(rule.temporality), || {
+        let begin = || {
             is_new = true;
-            Beginning { start_ns, attributes, base: base_of(row, attached.base(), index, scale), sum }
-        });
+            let base = base_of(row, attached.base(), index, scale);
+            Series::histogram(&layout, start_ns, attributes, base, sum)
+        };
+        let series = block.series(rule, index, |series| series.is_on(&layout), begin);
+        series.record_histogram(time_ns, snapshot);
         if is_new {
             self.supersede_other_kinds(attached, row, index, &layout);
         }
@@ -183,13 +170,12 @@ impl Ledger {
     /// A histogram whose buckets are of another kind now goes on in another metric of the same
     /// name.
     fn supersede_other_kinds(&mut self, attached: &Attached, row: &Row, index: usize, layout: &Layout) {
-        let info = info(&row.name, row.definition);
-        let others = self.metrics.iter_mut();
-        for metric in
-            others.filter(|metric| metric.name() == &*row.name && !metric.is_of(&info, layout.kind()))
-        {
-            if let Some(histograms) = metric.existing_block(attached.number()).and_then(Block::histograms) {
-                histograms.supersede(index);
+        let is_other = |descriptor: &Descriptor| {
+            descriptor.name() == &*row.name && !descriptor.is_of(&row.name, row.definition, layout.kind())
+        };
+        for metric in self.metrics.iter_mut().filter(|metric| is_other(&metric.descriptor)) {
+            if let Some(block) = metric.existing_block(attached.number()) {
+                block.supersede(index);
             }
         }
     }
@@ -204,18 +190,13 @@ impl Ledger {
     }
 
     /// The metric of a row, made where there is none.
-    fn metric(
-        &mut self,
-        row: &Row,
-        new: impl FnOnce(&MetricInfo<'_>) -> Metric,
-        is_it: impl Fn(&Metric, &MetricInfo<'_>) -> bool,
-    ) -> &mut Metric {
-        let info = info(&row.name, row.definition);
-        let is_expected = |place: &usize| self.metrics.get(*place).is_some_and(|metric| is_it(metric, &info));
+    fn metric(&mut self, row: &Row, kind: DataKind, rule: Rule) -> &mut Metric {
+        let is_it = |metric: &Metric| metric.descriptor.is_of(&row.name, row.definition, kind);
+        let is_expected = |place: &usize| self.metrics.get(*place).is_some_and(is_it);
         let expected = [self.next, self.next + 1].into_iter().find(is_expected);
-        let place = expected.or_else(|| self.metrics.iter().position(|metric| is_it(metric, &info)));
-        let place = place.unwrap_or_else(|| {
-            self.metrics.push(new(&info));
+        let place = expected.or_else(|| self.metrics.iter().position(is_it)).unwrap_or_else(|| {
+            let descriptor = Descriptor::new(&row.name, row.definition, kind, rule.is_delta);
+            self.metrics.push(Metric::new(descriptor, rule));
             self.metrics.len() - 1
         });
         self.next = place;
@@ -224,16 +205,15 @@ impl Ledger {
 
     /// Adds what is due to `requests`. Whatever was sent before and has no outcome has failed.
     pub(crate) fn finish(&mut self, requests: &mut Requests) {
-        let Self { metrics, entries, .. } = self;
-        metrics.iter_mut().for_each(|metric| metric.finish(entries, requests));
+        self.metrics.iter_mut().for_each(|metric| metric.finish(requests));
         // Whatever was attached again by now has its series.
-        let moment = self.now.time_ns..=self.now.time_ns.saturating_add(END_AFTER_NS);
+        let moment = self.time_ns..=self.time_ns.saturating_add(END_AFTER_NS);
         self.ended.retain(|(_, end_ns)| moment.contains(end_ns));
     }
 
     /// Notes what became of a request. One of an earlier export is settled already: it has failed.
     pub(crate) fn settle(&mut self, request: RequestId, is_taken: bool) {
-        if request.export == self.now.export {
+        if request.export == self.export {
             self.metrics.iter_mut().for_each(|metric| metric.settle(request.index, is_taken));
         }
     }
@@ -278,6 +258,8 @@ fn base_of(row: &Row, base: &Snapshot, index: usize, scale: &Scale) -> Totals {
     totals
 }
 
-fn info<'a>(name: &'a str, definition: &'a Definition) -> MetricInfo<'a> {
-    MetricInfo { name, description: definition.description, unit: definition.unit }
+/// Nanoseconds since 1970: 0 for an earlier time, `u64::MAX` for one that does not fit.
+pub(super) fn unix_ns(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -3,17 +3,16 @@
 //! Driven by the outbox: it records snapshots and reports what became of each request. Does no I/O
 //! and reads no clock.
 //!
-//! `Snapshot → Ledger → Metric → Block (Numbers | Histograms) → Series → points → wire::Requests`
+//! `Snapshot → Ledger → Metric → Block → Series (Life, values) → points → wire::Requests`
 
 mod block;
 mod buckets;
-mod histogram_point;
-mod histograms;
-mod kind;
+mod histogram;
 mod ledger;
+mod life;
 mod metric;
-mod number_point;
-mod numbers;
+mod number;
+mod rule;
 mod series;
 mod totals;
 

@@ -1,23 +1,22 @@
 //! The head of a metric: everything but its points.
 //!
-//! Made once for each metric of a destination; its text is encoded then.
+//! Made once for each metric of a destination, and encoded then.
 
-use bytes::{BufMut, BytesMut};
-use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
+use bytes::BufMut;
+use opentelemetry::KeyValue;
+use opentelemetry_proto::tonic::common::v1::KeyValue as Attribute;
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint, Sum,
+};
+use prost::Message;
+use worker_metrics::Definition;
 
-use super::encoding::{delimited_len, put_delimited, put_number, put_text};
-use super::fields::{data, metric};
+use super::encoding::{delimited_len, put_delimited};
+use super::fields::metric;
+use super::fields::scope_metrics::METRICS;
 
 /// Appended to the description when the sum is estimated.
 const ESTIMATE_NOTE: &str = " The sum is an estimate from the bucket bounds.";
-
-/// Name, description and unit of a metric.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MetricInfo<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) description: &'a str,
-    pub(crate) unit: &'a str,
-}
 
 /// Kind of data that OTLP has for the points of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,68 +27,61 @@ pub(crate) enum DataKind {
     ExponentialHistogram,
 }
 
+/// Encodes attributes as fields of a point.
+pub(crate) fn encoded_attributes(kind: DataKind, attributes: &[KeyValue]) -> Box<[u8]> {
+    let attributes = attributes.iter().map(Attribute::from).collect();
+    let fields = match kind {
+        DataKind::Gauge | DataKind::Sum { .. } => {
+            NumberDataPoint { attributes, ..NumberDataPoint::default() }.encode_to_vec()
+        }
+        DataKind::Histogram => {
+            HistogramDataPoint { attributes, ..HistogramDataPoint::default() }.encode_to_vec()
+        }
+        DataKind::ExponentialHistogram => {
+            ExponentialHistogramDataPoint { attributes, ..Default::default() }.encode_to_vec()
+        }
+    };
+    fields.into()
+}
+
 /// A metric without its points.
 #[derive(Debug)]
 pub(crate) struct Descriptor {
     name: String,
-    unit: String,
+    unit: &'static str,
     kind: DataKind,
     /// Encoded name, description and unit.
-    head: Box<[u8]>,
+    head: Vec<u8>,
     /// The same with [`ESTIMATE_NOTE`].
-    head_of_estimate: Box<[u8]>,
-}
-
-impl DataKind {
-    fn field(self) -> u8 {
-        match self {
-            Self::Gauge => metric::GAUGE,
-            Self::Sum { .. } => metric::SUM,
-            Self::Histogram => metric::HISTOGRAM,
-            Self::ExponentialHistogram => metric::EXPONENTIAL_HISTOGRAM,
-        }
-    }
-
-    /// Writes the fields that follow the points.
-    fn put_tail(self, to: &mut impl BufMut, temporality: AggregationTemporality) {
-        if self != Self::Gauge {
-            put_number(to, data::TEMPORALITY, u64::from((temporality as i32).unsigned_abs()));
-        }
-        if self == (Self::Sum { is_monotonic: true }) {
-            put_number(to, data::IS_MONOTONIC, 1);
-        }
-    }
-
-    fn tail_len(self) -> usize {
-        match self {
-            Self::Gauge => 0,
-            Self::Sum { is_monotonic: true } => 4,
-            _ => 2,
-        }
-    }
+    head_of_estimate: Vec<u8>,
+    /// The fields of the data that follow the points.
+    tail: Vec<u8>,
 }
 
 impl Descriptor {
-    pub(crate) fn new(info: &MetricInfo<'_>, kind: DataKind) -> Self {
-        let &MetricInfo { name, description, unit } = info;
+    pub(crate) fn new(name: &str, definition: &Definition, kind: DataKind, is_delta: bool) -> Self {
+        let (name, unit) = (name.to_owned(), definition.unit);
         let head = |note: &str| {
-            let mut head = Vec::new();
-            put_text(&mut head, metric::NAME, name);
-            put_text(&mut head, metric::DESCRIPTION, &format!("{description}{note}"));
-            put_text(&mut head, metric::UNIT, unit);
-            head.into()
+            let description = format!("{}{note}", definition.description);
+            Metric { name: name.clone(), description, unit: unit.to_owned(), ..Metric::default() }
+                .encode_to_vec()
         };
-        Self {
-            name: name.into(),
-            unit: unit.into(),
-            kind,
-            head: head(""),
-            head_of_estimate: head(ESTIMATE_NOTE),
-        }
+        let temporality = match is_delta {
+            true => AggregationTemporality::Delta,
+            false => AggregationTemporality::Cumulative,
+        };
+        // The temporality of histograms has the same field.
+        let tail = Sum {
+            data_points: Vec::new(),
+            aggregation_temporality: temporality.into(),
+            is_monotonic: kind == DataKind::Sum { is_monotonic: true },
+        };
+        let tail = if kind == DataKind::Gauge { Vec::new() } else { tail.encode_to_vec() };
+        Self { head: head(""), head_of_estimate: head(ESTIMATE_NOTE), name, unit, kind, tail }
     }
 
-    pub(crate) fn is_of(&self, info: &MetricInfo<'_>, kind: DataKind) -> bool {
-        self.kind == kind && self.name == info.name && self.unit == info.unit
+    pub(crate) fn is_of(&self, name: &str, definition: &Definition, kind: DataKind) -> bool {
+        self.kind == kind && self.name == name && self.unit == definition.unit
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -100,34 +92,30 @@ impl Descriptor {
         if is_estimated { &self.head_of_estimate } else { &self.head }
     }
 
-    /// Length of the metric as a field, around point fields of `points_len` bytes.
-    pub(super) fn len(&self, is_estimated: bool, points_len: usize) -> usize {
-        delimited_len(self.message_len(is_estimated, points_len))
-    }
-
     fn message_len(&self, is_estimated: bool, points_len: usize) -> usize {
-        self.head(is_estimated).len() + delimited_len(points_len + self.kind.tail_len())
+        self.head(is_estimated).len() + delimited_len(points_len + self.tail.len())
     }
 
-    /// Writes everything that precedes the points, as the field `number`.
-    pub(super) fn put_before(&self, to: &mut BytesMut, number: u8, is_estimated: bool, points_len: usize) {
-        put_delimited(to, number, self.message_len(is_estimated, points_len));
+    /// Length of everything that precedes point fields of `points_len` bytes.
+    pub(super) fn before_len(&self, is_estimated: bool, points_len: usize) -> usize {
+        delimited_len(self.message_len(is_estimated, points_len)) - points_len - self.tail.len()
+    }
+
+    /// Writes everything that precedes the points.
+    pub(super) fn put_before(&self, to: &mut impl BufMut, is_estimated: bool, points_len: usize) {
+        let field = match self.kind {
+            DataKind::Gauge => metric::GAUGE,
+            DataKind::Sum { .. } => metric::SUM,
+            DataKind::Histogram => metric::HISTOGRAM,
+            DataKind::ExponentialHistogram => metric::EXPONENTIAL_HISTOGRAM,
+        };
+        put_delimited(to, METRICS, self.message_len(is_estimated, points_len));
         to.put_slice(self.head(is_estimated));
-        put_delimited(to, self.kind.field(), points_len + self.kind.tail_len());
+        put_delimited(to, field, points_len + self.tail.len());
     }
 
-    /// Writes the key and the length that precede a point of `len` bytes.
-    pub(crate) fn put_before_point(to: &mut BytesMut, len: usize) {
-        put_delimited(to, data::POINTS, len);
-    }
-
-    /// Length of the field around a point of `len` bytes.
-    pub(crate) fn point_field_len(len: usize) -> usize {
-        delimited_len(len)
-    }
-
-    /// Writes everything that follows the points.
-    pub(super) fn put_after(&self, to: &mut BytesMut, temporality: AggregationTemporality) {
-        self.kind.put_tail(to, temporality);
+    /// Everything that follows the points.
+    pub(super) fn tail(&self) -> &[u8] {
+        &self.tail
     }
 }

@@ -5,9 +5,6 @@
 //! **Source**: <https://protobuf.dev/programming-guides/encoding/>.
 
 use bytes::{BufMut, BytesMut};
-use opentelemetry::KeyValue;
-use opentelemetry_proto::tonic::common::v1::KeyValue as Attribute;
-use prost::Message;
 
 const VARINT: u8 = 0;
 const FIXED64: u8 = 1;
@@ -45,17 +42,29 @@ pub(crate) fn put_delimited(to: &mut impl BufMut, number: u8, len: usize) {
     put_varint(to, len as u64);
 }
 
-/// Writes a string; nothing if it is empty.
-pub(crate) fn put_text(to: &mut impl BufMut, number: u8, text: &str) {
-    if !text.is_empty() {
-        put_delimited(to, number, text.len());
-        to.put_slice(text.as_bytes());
-    }
+/// Writes a field whose length is known once `put` has written it. An `expected` length that is as
+/// many digits long spares it from being moved.
+pub(crate) fn put_nested(to: &mut BytesMut, number: u8, expected: usize, put: impl FnOnce(&mut BytesMut)) {
+    let start = to.len();
+    put_delimited(to, number, expected);
+    let from = to.len();
+    put(to);
+    let len = to.len() - from;
+    let gap = set_gap(to, start, from, delimited_len(len) - len);
+    put_delimited(&mut &mut *gap, number, len);
 }
 
-/// Length of a varint field; 0 if the number is 0.
-pub(crate) fn number_len(value: u64) -> usize {
-    if value == 0 { 0 } else { 1 + varint_len(value) }
+/// Makes the gap from `start` to `end` so many bytes wide.
+pub(crate) fn set_gap(to: &mut BytesMut, start: usize, end: usize, width: usize) -> &mut [u8] {
+    let (len, is_at) = (to.len(), start + width);
+    if is_at > end {
+        to.put_bytes(0, is_at - end);
+    }
+    if is_at != end {
+        to.copy_within(end..len, is_at);
+        to.truncate(len + is_at - end);
+    }
+    &mut to[start..is_at]
 }
 
 /// Writes a varint field; nothing if the number is 0.
@@ -71,11 +80,6 @@ pub(crate) fn zigzag(value: i32) -> u64 {
     u64::from(((value << 1) ^ (value >> 31)).cast_unsigned())
 }
 
-/// Length of a field of 8 bytes; 0 if the number is 0.
-pub(crate) fn fixed64_len(value: u64) -> usize {
-    if value == 0 { 0 } else { FIXED64_LEN }
-}
-
 /// Writes a field of 8 bytes; nothing if the number is 0.
 pub(crate) fn put_fixed64(to: &mut impl BufMut, number: u8, value: u64) {
     if value != 0 {
@@ -89,11 +93,6 @@ pub(crate) fn put_fixed64_always(to: &mut impl BufMut, number: u8, value: u64) {
     to.put_u64_le(value);
 }
 
-/// Length of a packed field of 8-byte numbers; 0 if there are none.
-pub(crate) fn fixed64s_len(count: usize) -> usize {
-    if count == 0 { 0 } else { delimited_len(8 * count) }
-}
-
 /// Writes a packed field of 8-byte numbers; nothing if there are none.
 pub(crate) fn put_fixed64s(to: &mut BytesMut, number: u8, values: &[u64]) {
     if values.is_empty() {
@@ -105,17 +104,6 @@ pub(crate) fn put_fixed64s(to: &mut BytesMut, number: u8, values: &[u64]) {
     } else {
         values.iter().for_each(|&value| to.put_u64_le(value));
     }
-}
-
-/// Encodes attributes as repeated fields with this number, concatenated.
-pub(crate) fn attributes(number: u8, attributes: &[KeyValue]) -> Box<[u8]> {
-    let mut fields = Vec::new();
-    for attribute in attributes {
-        let attribute = Attribute::from(attribute).encode_to_vec();
-        put_delimited(&mut fields, number, attribute.len());
-        fields.put_slice(&attribute);
-    }
-    fields.into()
 }
 
 #[cfg(test)]

@@ -4,18 +4,17 @@
 
 use bytes::BufMut;
 use opentelemetry::InstrumentationScope;
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope as Scope;
-use opentelemetry_proto::tonic::resource::v1::Resource as EncodedResource;
+use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, ScopeMetrics};
 use opentelemetry_sdk::Resource;
 use prost::Message;
 
-use super::encoding::{delimited_len, put_delimited, put_text};
-use super::fields::{request, resource_metrics, scope_metrics};
+use super::encoding::{delimited_len, put_delimited};
+use super::fields::{request, resource_metrics};
 
 /// Encoded resource and scope of a request.
 #[derive(Debug)]
 pub(crate) struct Envelope {
-    resource: Resource,
+    pub(crate) resource: Resource,
     /// Fields of `ResourceMetrics` before and after the scope.
     resource_before: Vec<u8>,
     resource_after: Vec<u8>,
@@ -26,31 +25,19 @@ pub(crate) struct Envelope {
 
 impl Envelope {
     pub(crate) fn new(resource: &Resource, scope: &InstrumentationScope) -> Self {
-        let field = |number: u8, message: Vec<u8>| {
-            let mut field = Vec::with_capacity(delimited_len(message.len()));
-            put_delimited(&mut field, number, message.len());
-            field.put_slice(&message);
-            field
-        };
-        let schema_url = |number: u8, url: Option<&str>| {
-            let mut field = Vec::new();
-            put_text(&mut field, number, url.unwrap_or_default());
-            field
-        };
+        let of_resource = ResourceMetrics { resource: Some(resource.into()), ..ResourceMetrics::default() };
+        let of_scope = ScopeMetrics { scope: Some((scope, None).into()), ..ScopeMetrics::default() };
+        let resource_url = resource.schema_url().unwrap_or_default().to_owned();
+        let scope_url = scope.schema_url().unwrap_or_default().to_owned();
+        let after_scope = ResourceMetrics { schema_url: resource_url, ..ResourceMetrics::default() };
+        let after_metrics = ScopeMetrics { schema_url: scope_url, ..ScopeMetrics::default() };
         Self {
-            resource_before: field(
-                resource_metrics::RESOURCE,
-                EncodedResource::from(resource).encode_to_vec(),
-            ),
-            resource_after: schema_url(resource_metrics::SCHEMA_URL, resource.schema_url()),
-            scope_before: field(scope_metrics::SCOPE, Scope::from((scope, None)).encode_to_vec()),
-            scope_after: schema_url(scope_metrics::SCHEMA_URL, scope.schema_url()),
             resource: resource.clone(),
+            resource_before: of_resource.encode_to_vec(),
+            resource_after: after_scope.encode_to_vec(),
+            scope_before: of_scope.encode_to_vec(),
+            scope_after: after_metrics.encode_to_vec(),
         }
-    }
-
-    pub(crate) fn resource(&self) -> &Resource {
-        &self.resource
     }
 
     /// Writes everything that precedes metric fields of `metrics_len` bytes.

@@ -1,4 +1,4 @@
-//! The numbers of the fields of OTLP metrics.
+//! The numbers of the fields of OTLP metrics that are written by hand.
 //!
 //! **Source**: `opentelemetry/proto/metrics/v1/metrics.proto` and
 //! `opentelemetry/proto/collector/metrics/v1/metrics_service.proto`.
@@ -15,23 +15,16 @@ pub(crate) mod request {
 
 /// `ResourceMetrics`.
 pub(crate) mod resource_metrics {
-    pub(crate) const RESOURCE: u8 = 1;
     pub(crate) const SCOPE_METRICS: u8 = 2;
-    pub(crate) const SCHEMA_URL: u8 = 3;
 }
 
 /// `ScopeMetrics`.
 pub(crate) mod scope_metrics {
-    pub(crate) const SCOPE: u8 = 1;
     pub(crate) const METRICS: u8 = 2;
-    pub(crate) const SCHEMA_URL: u8 = 3;
 }
 
 /// `Metric`.
 pub(crate) mod metric {
-    pub(crate) const NAME: u8 = 1;
-    pub(crate) const DESCRIPTION: u8 = 2;
-    pub(crate) const UNIT: u8 = 3;
     pub(crate) const GAUGE: u8 = 5;
     pub(crate) const SUM: u8 = 7;
     pub(crate) const HISTOGRAM: u8 = 9;
@@ -41,8 +34,6 @@ pub(crate) mod metric {
 /// `Gauge`, `Sum`, `Histogram` and `ExponentialHistogram`.
 pub(crate) mod data {
     pub(crate) const POINTS: u8 = 1;
-    pub(crate) const TEMPORALITY: u8 = 2;
-    pub(crate) const IS_MONOTONIC: u8 = 3;
 }
 
 /// Data points of every kind.
@@ -55,7 +46,6 @@ pub(crate) mod point {
 pub(crate) mod number {
     pub(crate) const AS_DOUBLE: u8 = 4;
     pub(crate) const AS_INT: u8 = 6;
-    pub(crate) const ATTRIBUTES: u8 = 7;
     pub(crate) const FLAGS: u8 = 8;
 }
 
@@ -69,13 +59,10 @@ pub(crate) mod histogram {
 /// `HistogramDataPoint`.
 pub(crate) mod explicit {
     pub(crate) const BUCKET_COUNTS: u8 = 6;
-    pub(crate) const EXPLICIT_BOUNDS: u8 = 7;
-    pub(crate) const ATTRIBUTES: u8 = 9;
 }
 
 /// `ExponentialHistogramDataPoint`.
 pub(crate) mod exponential {
-    pub(crate) const ATTRIBUTES: u8 = 1;
     pub(crate) const SCALE: u8 = 6;
     pub(crate) const ZERO_COUNT: u8 = 7;
     pub(crate) const POSITIVE: u8 = 8;

@@ -1,20 +1,18 @@
 //! The requests of one export, within limits of points and bytes.
 //!
-//! Filled by the ledger. A point is never cut, and the points of one entry share a request.
+//! Filled by the ledger. A point is never cut, and points that are added at once share a request.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 
-use super::Descriptor;
-use super::Envelope;
-use super::fields::scope_metrics::METRICS;
+use super::encoding::set_gap;
+use super::{Descriptor, Envelope};
 
 /// Most points and bytes of one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) points: usize,
-    /// Encoded length of the metrics, without resource and scope. A single entry that is longer has
-    /// a request of its own.
+    /// Encoded length of the metrics, without resource and scope. What is added at once and
+    /// is longer has a request of its own.
     pub(crate) bytes: usize,
 }
 
@@ -40,25 +38,19 @@ pub(crate) struct Request {
     pub(crate) body: Bytes,
 }
 
-/// Points of one series that go into one request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry {
-    pub(crate) points: usize,
-    /// Length of the points as fields of their metric.
-    pub(crate) len: usize,
-}
-
 /// The requests of one export, and the buffers for the next: a buffer is reused once its request is
 /// gone.
 #[derive(Debug)]
 pub(crate) struct Requests {
-    limits: Limits,
+    pub(crate) limits: Limits,
     export: u64,
-    envelope: Envelope,
+    pub(crate) envelope: Envelope,
     open: Vec<Open>,
     /// How many of `open` this export uses.
     used: usize,
     head: Vec<u8>,
+    /// What did not fit into a request, and begins the next; a buffer.
+    rest: Vec<u8>,
 }
 
 /// A request that is being written.
@@ -73,19 +65,7 @@ struct Open {
 
 impl Requests {
     pub(crate) fn new(limits: Limits, envelope: Envelope) -> Self {
-        Self { limits, export: 0, envelope, open: Vec::new(), used: 0, head: Vec::new() }
-    }
-
-    pub(crate) fn envelope(&self) -> &Envelope {
-        &self.envelope
-    }
-
-    pub(crate) fn set_envelope(&mut self, envelope: Envelope) {
-        self.envelope = envelope;
-    }
-
-    pub(crate) fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
+        Self { limits, export: 0, envelope, open: Vec::new(), used: 0, head: Vec::new(), rest: Vec::new() }
     }
 
     /// Begins an export.
@@ -94,89 +74,20 @@ impl Requests {
         self.used = 0;
     }
 
-    /// Adds a metric with these entries. `put` writes the points of the next entry, and is given
-    /// the index of the request.
-    pub(crate) fn add(
-        &mut self,
-        descriptor: &Descriptor,
+    /// Begins a metric, whose points take about `expected` bytes.
+    pub(crate) fn metric<'a>(
+        &'a mut self,
+        descriptor: &'a Descriptor,
         is_estimated: bool,
-        temporality: AggregationTemporality,
-        entries: &[Entry],
-        mut put: impl FnMut(usize, &mut BytesMut),
-    ) {
-        let mut rest = entries;
-        while !rest.is_empty() {
-            let room = match self.used {
-                0 => Room::default(),
-                used => self.room_in(used - 1, descriptor, is_estimated, rest),
-            };
-            if room.entries == 0 {
-                self.open_next();
-                continue;
-            }
-            let index = self.used - 1;
-            let request = &mut self.open[index];
-            request.points += room.points;
-            descriptor.put_before(&mut request.buffer, METRICS, is_estimated, room.len);
-            let (now, later) = rest.split_at(room.entries);
-            for entry in now {
-                let before = request.buffer.len();
-                put(index, &mut request.buffer);
-                debug_assert_eq!(
-                    request.buffer.len() - before,
-                    entry.len,
-                    "an entry has the announced length"
-                );
-            }
-            descriptor.put_after(&mut request.buffer, temporality);
-            rest = later;
-        }
-    }
-
-    /// Adds a metric whose points, `points` of them in `points_len` bytes, `put` writes at once.
-    /// Does nothing and returns `false` if they do not all fit into the request under way.
-    pub(crate) fn add_whole(
-        &mut self,
-        descriptor: &Descriptor,
-        temporality: AggregationTemporality,
-        points: usize,
-        points_len: usize,
-        put: impl FnOnce(usize, &mut BytesMut),
-    ) -> bool {
+        expected: usize,
+    ) -> MetricWriter<'a> {
         if self.used == 0 {
             self.open_next();
         }
-        let (index, room) = (self.used - 1, self.envelope.most_before());
-        let request = &mut self.open[index];
-        let len = request.buffer.len() - room + descriptor.len(false, points_len);
-        if points == 0 || request.points + points > self.limits.points || len > self.limits.bytes {
-            return false;
-        }
-        request.points += points;
-        descriptor.put_before(&mut request.buffer, METRICS, false, points_len);
-        put(index, &mut request.buffer);
-        descriptor.put_after(&mut request.buffer, temporality);
-        true
-    }
-
-    /// How much of `entries` a request can take.
-    fn room_in(&self, index: usize, descriptor: &Descriptor, is_estimated: bool, entries: &[Entry]) -> Room {
-        let request = &self.open[index];
-        let used = request.buffer.len() - self.envelope.most_before();
-        let mut room = Room::default();
-        for entry in entries {
-            let points = request.points + room.points + entry.points;
-            let is_first = request.points + room.points == 0;
-            let fits = points <= self.limits.points
-                && used + descriptor.len(is_estimated, room.len + entry.len) <= self.limits.bytes;
-            if !fits && !is_first {
-                break;
-            }
-            room.entries += 1;
-            room.points += entry.points;
-            room.len += entry.len;
-        }
-        room
+        let mut writer =
+            MetricWriter { requests: self, descriptor, is_estimated, expected, start: 0, from: 0 };
+        writer.begin();
+        writer
     }
 
     fn open_next(&mut self) {
@@ -214,10 +125,87 @@ impl Requests {
     }
 }
 
-/// What fits into a request.
-#[derive(Default)]
-struct Room {
-    entries: usize,
-    points: usize,
-    len: usize,
+/// Writes the points of one metric into the request under way, and into as many more as it takes.
+pub(crate) struct MetricWriter<'a> {
+    requests: &'a mut Requests,
+    descriptor: &'a Descriptor,
+    is_estimated: bool,
+    /// Length of the points, about: one that is as many digits long spares them from being moved.
+    expected: usize,
+    /// Where the metric begins in the request, and where its points do.
+    start: usize,
+    from: usize,
+}
+
+impl MetricWriter<'_> {
+    fn request(&mut self) -> &mut Open {
+        &mut self.requests.open[self.requests.used - 1]
+    }
+
+    /// Begins the metric in the request under way.
+    fn begin(&mut self) {
+        let (descriptor, is_estimated, expected) = (self.descriptor, self.is_estimated, self.expected);
+        let buffer = &mut self.request().buffer;
+        let start = buffer.len();
+        descriptor.put_before(buffer, is_estimated, expected);
+        (self.from, self.start) = (buffer.len(), start);
+    }
+
+    /// Whether the request takes so many points more, with points of this metric of `points_len`
+    /// bytes in all.
+    fn fits(&mut self, points: usize, points_len: usize) -> bool {
+        let before = self.descriptor.before_len(self.is_estimated, points_len);
+        let len = self.start + before + points_len + self.descriptor.tail().len();
+        let (limits, room) = (self.requests.limits, self.requests.envelope.most_before());
+        self.request().points + points <= limits.points && len - room <= limits.bytes
+    }
+
+    /// The index of the request under way, if it takes so many points of so many bytes.
+    pub(crate) fn room_for(&mut self, points: usize, len: usize) -> Option<usize> {
+        let points_len = self.request().buffer.len() - self.from + len;
+        self.fits(points, points_len).then_some(self.requests.used - 1)
+    }
+
+    /// Adds points, which `put` writes. Returns the index of the request that has them.
+    pub(crate) fn add(&mut self, points: usize, put: impl FnOnce(&mut BytesMut)) -> usize {
+        let from = self.from;
+        let request = self.request();
+        let (before, is_first) = (request.buffer.len(), request.points == 0);
+        put(&mut request.buffer);
+        let points_len = request.buffer.len() - from;
+        if !self.fits(points, points_len) && !is_first {
+            let mut rest = std::mem::take(&mut self.requests.rest);
+            rest.clear();
+            rest.extend_from_slice(&self.request().buffer[before..]);
+            self.request().buffer.truncate(before);
+            self.end();
+            self.requests.open_next();
+            self.begin();
+            self.request().buffer.put_slice(&rest);
+            self.requests.rest = rest;
+        }
+        self.request().points += points;
+        self.requests.used - 1
+    }
+
+    /// Ends the metric in the request under way: leaves it out if it has no points there.
+    fn end(&mut self) {
+        let (descriptor, is_estimated, start, from) =
+            (self.descriptor, self.is_estimated, self.start, self.from);
+        let buffer = &mut self.request().buffer;
+        let len = buffer.len() - from;
+        if len == 0 {
+            return buffer.truncate(start);
+        }
+        let gap = set_gap(buffer, start, from, descriptor.before_len(is_estimated, len));
+        descriptor.put_before(&mut &mut *gap, is_estimated, len);
+        buffer.put_slice(descriptor.tail());
+        self.expected = len;
+    }
+
+    /// Ends the metric; returns the length of its points in the last request.
+    pub(crate) fn close(mut self) -> usize {
+        self.end();
+        self.expected
+    }
 }

@@ -14,19 +14,14 @@ use opentelemetry_sdk::metrics::Temporality;
 use prost::Message;
 use worker_metrics::histogram::{HistogramSnapshot, Scale};
 
-use super::super::block::{Block, Values};
 use super::super::buckets::Layout;
-use super::super::histograms::{Beginning, Histograms, is_delta};
-use super::super::kind::{Kind, temporality_of_histograms};
 use super::super::metric::Metric as MetricAtDestination;
-use super::super::numbers::Rule;
+use super::super::rule::Rule;
+use super::super::series::Series;
 use super::super::totals::Totals;
-use super::{decoded, exponential, ns, snapshot, time};
+use super::{decoded, exponential, ns, snapshot};
 use crate::options::{HistogramOptions, Sum};
-use crate::otlp::wire::{Envelope, Limits, MetricInfo, Moment, Requests};
-
-const POLLS: MetricInfo<'_> =
-    MetricInfo { name: "tokio.worker.poll.duration", description: "How long polls took.", unit: "s" };
+use crate::otlp::wire::{Descriptor, Envelope, Limits, Requests};
 
 const CUMULATIVE: i32 = 2;
 const DELTA: i32 = 1;
@@ -44,27 +39,22 @@ fn metric(temporality: Temporality, snapshot: &HistogramSnapshot) -> Metric {
         snapshot.scale.as_ref().expect("a scale"),
         &HistogramOptions::default(),
     ));
-    let rule = Rule {
-        kind: Kind::of(worker_metrics::Metric::TaskPollDuration.definition()),
-        temporality: temporality_of_histograms(temporality),
-    };
-    let now = Moment::default().next(time(11));
-    let mut metric = MetricAtDestination::new(&POLLS, layout.kind(), rule);
-    let block = metric.block(1, |_| Block::new(1, Values::Histograms(Histograms::default())));
-    let histograms = block.histograms().expect("histograms");
-    histograms.record(0, now, &layout, snapshot, is_delta(rule.temporality), || Beginning {
-        start_ns: ns(1),
-        attributes: &attributes,
-        base: Totals::default(),
-        sum: Sum::Estimated,
-    });
+    let polls = worker_metrics::Metric::TaskPollDuration.definition();
+    let rule = Rule::of(polls, temporality);
+    let descriptor = Descriptor::new("tokio.worker.poll.duration", polls, layout.kind(), rule.is_delta);
+    let mut metric = MetricAtDestination::new(descriptor, rule);
+    let begin = || Series::histogram(&layout, ns(1), &attributes, Totals::default(), Sum::Estimated);
+    let series = metric.block(1).series(rule, 0, |_| true, begin);
+    series.record_histogram(ns(11), snapshot);
     let scope = InstrumentationScope::builder("worker-metrics").build();
     let envelope = Envelope::new(&Resource::builder_empty().build(), &scope);
     let (mut requests, mut written) = (Requests::new(Limits::default(), envelope), Vec::new());
-    requests.begin(now.export);
-    metric.finish(&mut Vec::new(), &mut requests);
+    requests.begin(1);
+    metric.finish(&mut requests);
     requests.finish(&mut written);
-    decoded(&written[0]).remove(0)
+    let mut metric = decoded(&written[0]).remove(0);
+    metric.description = metric.description.replace(polls.description, "How long polls took.");
+    metric
 }
 
 fn expected_attributes() -> Vec<ProtoKeyValue> {

@@ -8,13 +8,14 @@ use opentelemetry_sdk::metrics::Temporality;
 use worker_metrics::Metric::{TaskPollDuration, TaskScheduleDuration};
 use worker_metrics::histogram::{HistogramSnapshot, Scale};
 
+use super::super::ledger::unix_ns;
 use super::rig::{HistogramRig, Rig};
 use super::source::TestSource;
 use super::{
     decoded, explicit_points, exponential, exponential_point, exported, ns, only_point, points, snapshot,
 };
 use crate::options::HistogramOptions;
-use crate::otlp::wire::{Limits, Moment, unix_ns};
+use crate::otlp::wire::Limits;
 
 const BOTH: [Temporality; 2] = [Temporality::Cumulative, Temporality::Delta];
 
@@ -388,7 +389,7 @@ fn a_clock_that_is_set_back_while_requests_travel_turns_no_interval_round() {
 #[test]
 fn a_time_that_otlp_cannot_hold_is_the_nearest_it_can() {
     let far = UNIX_EPOCH + Duration::from_secs(u64::MAX / 1_000_000_000 + 1);
-    assert_eq!(Moment::default().next(far).time_ns, u64::MAX);
+    assert_eq!(unix_ns(far), u64::MAX);
     assert_eq!(unix_ns(UNIX_EPOCH - Duration::from_secs(1)), 0);
 }
 

@@ -8,11 +8,12 @@ use opentelemetry_sdk::metrics::Temporality;
 use worker_metrics::histogram::{HistogramSnapshot, Scale};
 use worker_metrics::{Counter, Metric};
 
+use super::super::ledger::unix_ns;
 use super::destination::Destination;
 use super::receiver::{Arrived, Counted, Value, ZERO};
 use super::source::TestSource;
 use super::{exponential, time};
-use crate::otlp::wire::{Limits, unix_ns};
+use crate::otlp::wire::Limits;
 use crate::source::Attached;
 
 pub(super) const SLOTS: usize = 3;
