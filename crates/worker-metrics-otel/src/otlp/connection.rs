@@ -1,8 +1,6 @@
 //! The connection to a receiver: from the settings of the program and of its environment.
 
-use std::sync::Arc;
-#[cfg(feature = "grpc-tonic")]
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use opentelemetry::otel_warn;
 
@@ -11,7 +9,9 @@ use super::client::{Grpc, Interceptor};
 use super::client::{Http, NetworkThread, Transport};
 #[cfg(feature = "tls")]
 use super::config::Tls;
-use super::config::{Address, Endpoint, Environment, Given, OtlpError, Protocol, others_start_with};
+use super::config::{
+    Address, Endpoint, Environment, Given, OtlpError, Protocol, TlsConfig, others_start_with,
+};
 
 /// What a program sets of a connection.
 #[derive(Default)]
@@ -28,24 +28,12 @@ pub(super) struct ConnectionSettings {
 }
 
 /// A connection to a receiver.
+#[derive(Default)]
 pub(super) struct Connection {
     pub(super) transport: Transport,
     /// `None` for a channel of the program's, and where the environment names nothing usable.
     pub(super) endpoint: Option<Endpoint>,
-    #[cfg(feature = "tls")]
-    pub(super) tls: Option<rustls::ClientConfig>,
-}
-
-impl Connection {
-    /// One that is secured by the program, or not at all.
-    fn over(transport: Transport, endpoint: Option<Endpoint>) -> Self {
-        Self {
-            transport,
-            endpoint,
-            #[cfg(feature = "tls")]
-            tls: None,
-        }
-    }
+    pub(super) tls: Option<TlsConfig>,
 }
 
 impl ConnectionSettings {
@@ -58,7 +46,9 @@ impl ConnectionSettings {
         self.check()?;
         #[cfg(feature = "grpc-tonic")]
         if let Some(channel) = self.channel {
-            return Ok(Connection::over(Transport::Grpc(Grpc::given(channel, self.interceptor)), None));
+            let grpc = Some(Grpc::given(channel, self.interceptor));
+            let transport = Transport { grpc, settled: Protocol::Grpc.into(), ..Transport::default() };
+            return Ok(Connection { transport, ..Connection::default() });
         }
         let address = match self.endpoint {
             Some(value) => Some(Address { by: "Otlp::with_endpoint".to_owned(), value, given: Given::Code }),
@@ -92,7 +82,9 @@ impl ConnectionSettings {
                     // fail.
                     Err(error) if !is_fatal => {
                         otel_warn!(name: "WorkerMetrics.BadEndpoint", message = error.to_string());
-                        return Ok(Connection::over(Transport::Unusable(error.to_string()), None));
+                        let transport =
+                            Transport { unusable: Some(error.to_string()), ..Transport::default() };
+                        return Ok(Connection { transport, ..Connection::default() });
                     }
                     Err(error) => return Err(error),
                 }
@@ -100,8 +92,10 @@ impl ConnectionSettings {
             None => Endpoint::local(protocol),
         };
         if let Some(client) = self.http_client {
-            let transport = Transport::Http(Box::new(Http::given(client, &endpoint)));
-            return Ok(Connection::over(transport, Some(endpoint)));
+            let http = Some(Http::given(client, &endpoint));
+            let transport =
+                Transport { http, settled: Protocol::HttpProtobuf.into(), ..Transport::default() };
+            return Ok(Connection { transport, endpoint: Some(endpoint), tls: None });
         }
         #[cfg(feature = "tls")]
         let tls = match (endpoint.is_secure(), self.tls) {
@@ -110,45 +104,27 @@ impl ConnectionSettings {
             (true, None) => Some(Tls::config_of_environment(environment)?),
         };
         #[cfg(not(feature = "tls"))]
-        if endpoint.is_secure() {
-            let by = address.map_or_else(|| "the endpoint".to_owned(), |address| address.by);
-            let remedy = "it is https: switch on the feature `tls` of worker-metrics-otel";
-            return Err(OtlpError::bad_secret(&by, remedy));
+        let tls = match address.filter(|_| endpoint.is_secure()) {
+            None => None,
+            Some(Address { by, .. }) => {
+                let remedy = "it is https: switch on the feature `tls` of worker-metrics-otel";
+                return Err(OtlpError::bad_secret(&by, remedy));
+            }
+        };
+        let settled = if cfg!(feature = "grpc-tonic") { settled } else { Some(protocol) };
+        let mut transport =
+            Transport { settled: settled.map_or_else(OnceLock::new, Into::into), ..Transport::default() };
+        if settled != Some(Protocol::Grpc) {
+            transport.http = Some(Http::connect(&endpoint, tls.as_ref()));
         }
-        let http = || {
-            Box::new(Http::connect(
-                &endpoint,
-                #[cfg(feature = "tls")]
-                tls.as_ref().map(|tls| tls.http.clone()),
-            ))
-        };
         #[cfg(feature = "grpc-tonic")]
-        let grpc = || {
-            Grpc::connect(
-                &endpoint,
-                #[cfg(feature = "tls")]
-                tls.as_ref().map(|tls| tls.grpc.clone()),
-                self.interceptor,
-                network.runtime(),
-            )
-        };
+        if settled != Some(Protocol::HttpProtobuf) {
+            let runtime = network.runtime();
+            transport.grpc = Some(Grpc::connect(&endpoint, tls.as_ref(), self.interceptor, runtime)?);
+        }
         #[cfg(not(feature = "grpc-tonic"))]
-        let transport = {
-            let _ = network;
-            Transport::Http(http())
-        };
-        #[cfg(feature = "grpc-tonic")]
-        let transport = match settled {
-            Some(Protocol::HttpProtobuf) => Transport::Http(http()),
-            Some(Protocol::Grpc) => Transport::Grpc(grpc()?),
-            None => Transport::Either { grpc: grpc()?, http: http(), settled: OnceLock::new() },
-        };
-        Ok(Connection {
-            transport,
-            endpoint: Some(endpoint),
-            #[cfg(feature = "tls")]
-            tls: tls.map(|tls| tls.http),
-        })
+        let _ = network;
+        Ok(Connection { transport, endpoint: Some(endpoint), tls })
     }
 
     /// Refuses settings that exclude each other: one of them would be ignored.
@@ -157,31 +133,24 @@ impl ConnectionSettings {
         let has_tls = self.tls.is_some();
         #[cfg(not(feature = "tls"))]
         let has_tls = false;
-        let refuse =
-            |by: &str, with: &str| Err(OtlpError::bad(by, "set", &format!("leave it out, or {with}")));
         #[cfg(feature = "grpc-tonic")]
-        {
-            let is_http = self.protocol == Some(Protocol::HttpProtobuf) || self.http_client.is_some();
-            if self.channel.is_some() {
-                if self.endpoint.is_some() || has_tls {
-                    return refuse("Otlp::with_channel", "endpoint and TLS: they are the channel's");
-                }
-                if is_http {
-                    return refuse("Otlp::with_channel", "HTTP: a channel is for gRPC");
-                }
-            }
-            if self.interceptor.is_some() && is_http {
-                return refuse("Otlp::with_interceptor", "HTTP: use Otlp::with_changing_headers there");
-            }
-        }
-        if self.http_client.is_some() {
-            if has_tls {
-                return refuse("Otlp::with_http_client", "TLS: it is the client's");
-            }
-            if self.protocol == Some(Protocol::Grpc) {
-                return refuse("Otlp::with_http_client", "gRPC: the client is for HTTP");
-            }
-        }
-        Ok(())
+        let (has_channel, has_interceptor) = (self.channel.is_some(), self.interceptor.is_some());
+        #[cfg(not(feature = "grpc-tonic"))]
+        let (has_channel, has_interceptor) = (false, false);
+        let (has_endpoint, has_client) = (self.endpoint.is_some(), self.http_client.is_some());
+        let is_http = self.protocol == Some(Protocol::HttpProtobuf) || has_client;
+        let is_grpc = self.protocol == Some(Protocol::Grpc);
+        let (channel, interceptor, client) =
+            ("Otlp::with_channel", "Otlp::with_interceptor", "Otlp::with_http_client");
+        let conflicts = [
+            (has_channel && (has_endpoint || has_tls), channel, "endpoint and TLS: they are the channel's"),
+            (has_channel && is_http, channel, "HTTP: a channel is for gRPC"),
+            (has_interceptor && is_http, interceptor, "HTTP: use Otlp::with_changing_headers there"),
+            (has_client && has_tls, client, "TLS: it is the client's"),
+            (has_client && is_grpc, client, "gRPC: the client is for HTTP"),
+        ];
+        conflicts.iter().find(|(is_there, ..)| *is_there).map_or(Ok(()), |(_, by, with)| {
+            Err(OtlpError::bad(by, "set", &format!("leave it out, or {with}")))
+        })
     }
 }

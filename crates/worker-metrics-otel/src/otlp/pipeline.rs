@@ -12,7 +12,7 @@ use opentelemetry::otel_warn;
 use opentelemetry_sdk::Resource;
 use tokio::time::Instant;
 
-use super::client::{Cause, Client, ExportError, NetworkThread};
+use super::client::{Cause, Client, ExportError, NetworkThread, named};
 use super::outbox::{Export, Outbox};
 use crate::numbers_route::NumbersRoute;
 use crate::source::Registry;
@@ -242,8 +242,7 @@ impl PipelineReport {
 
     /// Address and protocol, for a person to read.
     pub(super) fn destination(&self) -> String {
-        let protocol = self.client.protocol().map_or("protocol not settled".to_owned(), |it| it.to_string());
-        format!("{} ({protocol})", self.client.address())
+        format!("{} ({})", self.client.address(), named(self.client.protocol()))
     }
 }
 

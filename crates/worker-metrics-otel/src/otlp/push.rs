@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use opentelemetry_sdk::Resource;
-use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use super::client::{Cause, ExportError, later};
 use super::pipeline::Pipeline;
@@ -41,18 +41,23 @@ use crate::status::OtlpStatus;
 #[must_use = "the push ends when this is dropped"]
 pub struct Push {
     pipeline: Arc<Pipeline>,
-    commands: mpsc::UnboundedSender<Flush>,
-    /// When the push has to end; it cuts off an export under way.
-    end: watch::Sender<Option<Flush>>,
+    flushes: mpsc::UnboundedSender<Flush>,
+    /// Takes the last export, which cuts off one that is under way; `None` once it is taken.
+    end: Mutex<Option<oneshot::Sender<Flush>>>,
     shutdown_timeout: Duration,
-    is_shut_down: Mutex<bool>,
 }
 
 /// An export on request, and who waits for it.
-#[derive(Clone)]
 struct Flush {
     deadline: Instant,
     answer: SyncSender<Result<(), ExportError>>,
+}
+
+impl Flush {
+    fn answer(&self, result: Result<(), ExportError>) {
+        // Whoever does not wait any more needs no answer.
+        let _ = self.answer.try_send(result);
+    }
 }
 
 /// What is checked beside the exports.
@@ -70,12 +75,12 @@ impl Push {
         check: Check,
     ) -> Self {
         let pipeline = Arc::new(pipeline);
-        let (commands, receiver) = mpsc::unbounded_channel();
-        let (end, ended) = watch::channel(None);
+        let (flushes, asked_for) = mpsc::unbounded_channel();
+        let (end, ended) = oneshot::channel();
         // The pipeline owns the thread, and must not be dropped on it.
         let running = Running { pipeline: Arc::downgrade(&pipeline), resource, interval, check };
-        pipeline.network.runtime().spawn(running.run(receiver, ended));
-        Self { pipeline, commands, end, shutdown_timeout, is_shut_down: Mutex::new(false) }
+        pipeline.network.runtime().spawn(running.run(asked_for, ended));
+        Self { pipeline, flushes, end: Mutex::new(Some(end)), shutdown_timeout }
     }
 
     /// What has become of the exports, after the shutdown too;
@@ -100,7 +105,7 @@ impl Push {
     /// [`ExportError`] if the export failed, or has not ended in time.
     pub fn force_flush_with_timeout(&self, timeout: Duration) -> Result<(), ExportError> {
         let (flush, answer) = self.flush(timeout);
-        if self.commands.send(flush).is_err() {
+        if self.flushes.send(flush).is_err() {
             return Err(self.pipeline.error(Cause::Stopped));
         }
         self.wait(&answer, timeout)
@@ -123,13 +128,12 @@ impl Push {
     /// [`ExportError`] if that export failed: what it carried is lost. Also if the push is shut
     /// down already.
     pub fn shutdown_with_timeout(&self, timeout: Duration) -> Result<(), ExportError> {
-        let was_shut_down =
-            std::mem::replace(&mut *self.is_shut_down.lock().unwrap_or_else(PoisonError::into_inner), true);
-        if was_shut_down {
+        let Some(end) = self.end.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return Err(self.pipeline.error(Cause::Stopped));
-        }
+        };
         let (flush, answer) = self.flush(timeout);
-        self.end.send_replace(Some(flush));
+        // In a child of `fork` nobody receives it.
+        let _ = end.send(flush);
         let result = self.wait(&answer, timeout);
         self.pipeline.close();
         result
@@ -176,59 +180,34 @@ struct Running {
 }
 
 impl Running {
-    async fn run(
-        self,
-        mut commands: mpsc::UnboundedReceiver<Flush>,
-        mut ended: watch::Receiver<Option<Flush>>,
-    ) {
-        let mut due = later(self.interval);
-        loop {
-            let next = self.next(due, &mut commands, &mut ended).await;
-            match next {
-                Next::End => break,
-                Next::Export(flush) => {
-                    if flush.is_none() {
-                        // One that was missed is not made up for.
-                        due = due
-                            .checked_add(self.interval)
-                            .unwrap_or_else(|| later(self.interval))
-                            .max(Instant::now());
-                        (self.check)();
-                    }
-                    let deadline = flush.as_ref().map(|flush| flush.deadline);
-                    let exporting = std::pin::pin!(self.export(deadline));
-                    let ending = std::pin::pin!(ended.changed());
-                    match select(exporting, ending).await {
-                        Either::Left((result, _)) => {
-                            if let Some(flush) = flush {
-                                let _ = flush.answer.try_send(result);
-                            }
-                        }
-                        Either::Right(_) => break,
-                    }
-                }
-            }
-        }
-        let last = ended.borrow().clone();
-        if let Some(Flush { deadline, answer }) = last {
-            let _ = answer.try_send(self.export(Some(deadline)).await);
+    async fn run(self, asked_for: mpsc::UnboundedReceiver<Flush>, ended: oneshot::Receiver<Flush>) {
+        // An export that is under way ends here.
+        let last = match select(std::pin::pin!(self.export_until_the_end(asked_for)), ended).await {
+            Either::Right((last, _)) => last.ok(),
+            Either::Left(_) => None,
+        };
+        if let Some(last) = last {
+            last.answer(self.export(Some(last.deadline)).await);
         }
     }
 
-    /// Waits for the next export, or the end.
-    async fn next(
-        &self,
-        due: Instant,
-        commands: &mut mpsc::UnboundedReceiver<Flush>,
-        ended: &mut watch::Receiver<Option<Flush>>,
-    ) -> Next {
-        let is_due = std::pin::pin!(tokio::time::sleep_until(due));
-        let is_asked_for = std::pin::pin!(commands.recv());
-        let is_over = std::pin::pin!(ended.changed());
-        match select(select(is_due, is_asked_for), is_over).await {
-            Either::Left((Either::Left(_), _)) => Next::Export(None),
-            Either::Left((Either::Right((Some(flush), _)), _)) => Next::Export(Some(flush)),
-            Either::Left((Either::Right((None, _)), _)) | Either::Right(_) => Next::End,
+    /// Exports when it is due and when it is asked for.
+    async fn export_until_the_end(&self, mut asked_for: mpsc::UnboundedReceiver<Flush>) {
+        let mut due = later(self.interval);
+        loop {
+            match timeout_at(due, asked_for.recv()).await {
+                Ok(Some(flush)) => flush.answer(self.export(Some(flush.deadline)).await),
+                // Nobody asks any more: the end comes.
+                Ok(None) => std::future::pending().await,
+                Err(_) => {
+                    // One that was missed is not made up for.
+                    let next = due.checked_add(self.interval).unwrap_or_else(|| later(self.interval));
+                    due = next.max(Instant::now());
+                    (self.check)();
+                    // A failure was logged.
+                    let _ = self.export(None).await;
+                }
+            }
         }
     }
 
@@ -242,9 +221,4 @@ impl Running {
         };
         sending.await
     }
-}
-
-enum Next {
-    Export(Option<Flush>),
-    End,
 }

@@ -8,14 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use opentelemetry::otel_warn;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::diagnosis::diagnose;
-#[cfg(feature = "tls")]
-use super::diagnosis::diagnose_handshake;
 use super::retry::{Failure, Pauses, asked_for};
 use super::transport::{Answer, Outgoing};
-use super::{Cause, ExportError, Transport, later};
+use super::{Cause, ExportError, later};
 use crate::otlp::config::{Compression, Headers, Protocol, RetryPolicy};
 use crate::otlp::connection::Connection;
 
@@ -46,10 +44,10 @@ pub(in crate::otlp) struct Memory {
 impl Client {
     /// Scheme, host and port of the receiver.
     pub(in crate::otlp) fn address(&self) -> String {
-        match (&self.connection.endpoint, &self.connection.transport) {
+        match (&self.connection.endpoint, &self.connection.transport.unusable) {
             (Some(endpoint), _) => endpoint.to_string(),
-            (None, Transport::Unusable(_)) => "the address of the environment".to_owned(),
-            (None, _) => "the channel of the program".to_owned(),
+            (None, Some(_)) => "the address of the environment".to_owned(),
+            (None, None) => "the channel of the program".to_owned(),
         }
     }
 
@@ -77,13 +75,13 @@ impl Client {
         loop {
             let outgoing = self.outgoing(body.clone());
             let Failure { cause, again } =
-                match self.connection.transport.send(&outgoing).await_until(deadline).await {
-                    Some(Ok(answer)) => {
+                match timeout_at(deadline, self.connection.transport.send(&outgoing)).await {
+                    Ok(Ok(answer)) => {
                         self.report(answer);
                         return Ok(());
                     }
-                    Some(Err(failure)) => failure,
-                    None => {
+                    Ok(Err(failure)) => failure,
+                    Err(_) => {
                         self.connection.transport.reconnect();
                         // What was answered before says more than that the last attempt was cut
                         // short.
@@ -111,16 +109,10 @@ impl Client {
 
     /// The cause, more exactly where several are possible.
     async fn diagnosed(&self, cause: Cause, deadline: Instant) -> Cause {
-        let Some(endpoint) = self.connection.endpoint.as_ref().filter(|_| cause.is_ambiguous()) else {
-            return cause;
-        };
-        #[cfg(feature = "tls")]
-        if let Some(tls) = self.connection.tls.as_ref().filter(|_| endpoint.is_secure()) {
-            let diagnosis = diagnose_handshake(endpoint, tls, self.protocol()).await_until(deadline).await;
-            return diagnosis.flatten().unwrap_or(cause);
-        }
-        let diagnosis = diagnose(endpoint, self.protocol()).await_until(deadline).await;
-        diagnosis.flatten().unwrap_or(cause)
+        let Connection { endpoint, tls, .. } = &self.connection;
+        let Some(endpoint) = endpoint.as_ref().filter(|_| cause.is_ambiguous()) else { return cause };
+        let diagnosis = diagnose(endpoint, tls.as_ref(), self.protocol());
+        timeout_at(deadline, diagnosis).await.ok().flatten().unwrap_or(cause)
     }
 
     /// The rest of the wait that the receiver has asked for.
@@ -158,16 +150,6 @@ impl Client {
         }
     }
 }
-
-/// Waiting with an end.
-trait AwaitUntil: Future + Sized {
-    /// `None` if the deadline comes first.
-    async fn await_until(self, deadline: Instant) -> Option<Self::Output> {
-        tokio::time::timeout_at(deadline, self).await.ok()
-    }
-}
-
-impl<F: Future> AwaitUntil for F {}
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use super::Cause;
 #[cfg(feature = "tls")]
 use super::error::cause_of;
-use crate::otlp::config::{Endpoint, Protocol};
+use crate::otlp::config::{Endpoint, Protocol, TlsConfig};
 
 /// What a port speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +32,20 @@ const NO_REQUEST: &[u8] = b"\x01 / HTTP/1.1\r\n\r\n";
 const LONGEST: Duration = Duration::from_millis(300);
 
 /// The likely cause of a connection of this protocol that broke, if the port can be asked.
-pub(super) async fn diagnose(endpoint: &Endpoint, protocol: Option<Protocol>) -> Option<Cause> {
-    if endpoint.is_secure() {
-        return None;
-    }
-    tokio::time::timeout(LONGEST, cause(endpoint, protocol)).await.ok().flatten()
+pub(super) async fn diagnose(
+    endpoint: &Endpoint,
+    tls: Option<&TlsConfig>,
+    protocol: Option<Protocol>,
+) -> Option<Cause> {
+    let diagnosis = async {
+        match tls {
+            #[cfg(feature = "tls")]
+            Some(tls) if endpoint.is_secure() => cause_of_handshake(endpoint, tls, protocol).await,
+            _ if endpoint.is_secure() => None,
+            _ => cause(endpoint, protocol).await,
+        }
+    };
+    tokio::time::timeout(LONGEST, diagnosis).await.ok().flatten()
 }
 
 async fn cause(endpoint: &Endpoint, protocol: Option<Protocol>) -> Option<Cause> {
@@ -78,30 +87,24 @@ async fn spoken(endpoint: &Endpoint, bytes: &[u8]) -> Option<Spoken> {
 /// The likely cause of a secure connection that broke: an alert that comes after the handshake is
 /// lost on the way through HTTP/2.
 #[cfg(feature = "tls")]
-pub(super) async fn diagnose_handshake(
+async fn cause_of_handshake(
     endpoint: &Endpoint,
-    tls: &rustls::ClientConfig,
+    tls: &TlsConfig,
     protocol: Option<Protocol>,
 ) -> Option<Cause> {
-    let mut tls = tls.clone();
+    let mut tls = tls.http.clone();
     if protocol == Some(Protocol::Grpc) {
         tls.alpn_protocols = vec![b"h2".to_vec()];
     }
-    let handshake = async {
-        let host = host_of(endpoint)?;
-        let name = rustls::pki_types::ServerName::try_from(host.to_owned()).ok()?;
-        let connection = TcpStream::connect((host, port_of(endpoint))).await.ok()?;
-        let mut secured = tokio_rustls::TlsConnector::from(std::sync::Arc::new(tls))
-            .connect(name, connection)
-            .await
-            .map_err(|error| Some(cause_of(&error)));
-        match &mut secured {
-            Ok(secured) => secured.read_u8().await.err().map(|error| cause_of(&error)),
-            Err(cause) => cause.take(),
-        }
+    let host = host_of(endpoint)?;
+    let name = rustls::pki_types::ServerName::try_from(host.to_owned()).ok()?;
+    let connection = TcpStream::connect((host, port_of(endpoint))).await.ok()?;
+    let secured = tokio_rustls::TlsConnector::from(std::sync::Arc::new(tls)).connect(name, connection).await;
+    let error = match secured {
+        Ok(mut secured) => secured.read_u8().await.err()?,
+        Err(error) => error,
     };
-    let cause = tokio::time::timeout(LONGEST, handshake).await.ok().flatten()?;
-    (!cause.is_ambiguous()).then_some(cause)
+    Some(cause_of(&error)).filter(|cause| !cause.is_ambiguous())
 }
 
 fn host_of(endpoint: &Endpoint) -> Option<&str> {

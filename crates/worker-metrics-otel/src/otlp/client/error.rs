@@ -1,7 +1,6 @@
 //! Why an export failed: the address, the protocol, the cause and the remedy.
 
 use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
 use crate::otlp::config::Protocol;
@@ -10,7 +9,8 @@ use crate::otlp::config::Protocol;
 ///
 /// Its `Display` is one sentence that names the address, the protocol, the cause and the remedy,
 /// and no secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{address} ({}): {cause}", named(*protocol))]
 #[non_exhaustive]
 pub struct ExportError {
     /// Scheme, host and port of the receiver; a description where the program has given the
@@ -22,29 +22,56 @@ pub struct ExportError {
     pub cause: Cause,
 }
 
+/// A protocol, for a person to read.
+pub(in crate::otlp) fn named(protocol: Option<Protocol>) -> String {
+    protocol.map_or_else(|| "protocol not settled".to_owned(), |protocol| protocol.to_string())
+}
+
 /// The cause of a failed export.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause {
     /// No answer came in time.
+    #[error(
+        "no answer within {:?}: is the receiver overloaded, or does a firewall drop the packets?",
+        in_milliseconds(*.0)
+    )]
     Timeout(Duration),
     /// Nobody listens there, or there is no way.
+    #[error("the receiver cannot be reached ({0}): does it run, and listen on that port?")]
     Unreachable(String),
     /// The name of the host does not resolve.
+    #[error("the name of the host does not resolve ({0}): check OTEL_EXPORTER_OTLP_ENDPOINT")]
     UnknownHost(String),
     /// The receiver speaks the other protocol on that port.
+    #[error(
+        "that port speaks the other protocol: set OTEL_EXPORTER_OTLP_PROTOCOL to grpc or http/protobuf, or use the \
+         other port (4317 is gRPC, 4318 is HTTP)"
+    )]
     WrongProtocol,
     /// The receiver wants TLS, and the address is `http`.
+    #[error("that port wants TLS: use an https address")]
     TlsWanted,
     /// The receiver does not speak TLS, and the address is `https`.
+    #[error("that port does not speak TLS: use an http address")]
     NoTls,
     /// The certificate of the receiver is not trusted, or not for that name.
+    #[error(
+        "the certificate of the receiver is not accepted ({0}): set OTEL_EXPORTER_OTLP_CERTIFICATE to its CA, or use \
+         the name that the certificate is for"
+    )]
     Certificate(String),
     /// The receiver wants a certificate of the client, or not this one.
+    #[error(
+        "the receiver wants a certificate of the client ({0}): set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and \
+         OTEL_EXPORTER_OTLP_CLIENT_KEY"
+    )]
     ClientCertificate(String),
     /// The handshake of TLS fails for another reason.
+    #[error("the TLS handshake fails ({0}): check the protocol and the TLS settings of the receiver")]
     Handshake(String),
     /// The receiver refuses the request with a status, and would refuse it again.
+    #[error("the receiver refuses it with {status}{}: {}", said(message), remedy_of(status))]
     Refused {
         /// The status.
         status: String,
@@ -52,6 +79,7 @@ pub enum Cause {
         message: String,
     },
     /// The receiver cannot take it now, and could not until the deadline.
+    #[error("the receiver cannot take it now, {status}{}: it goes with the next export", said(message))]
     Unavailable {
         /// The status.
         status: String,
@@ -59,80 +87,24 @@ pub enum Cause {
         message: String,
     },
     /// The receiver has asked for a wait that is not over.
+    #[error("the receiver has asked for a wait, which lasts {wait:?} longer: send less, or less often")]
     Throttled {
         /// The rest of the wait.
         wait: Duration,
     },
     /// The connection broke before the answer.
+    #[error("the connection broke before the answer ({0}): did the receiver or a proxy restart?")]
     Broken(String),
     /// The request cannot be made.
+    #[error("the request cannot be made: {0}")]
     Request(String),
     /// The export was given up, or the thread that exports has ended.
+    #[error("the export was given up: the pipeline is shut down")]
     Stopped,
 }
 
-impl fmt::Display for ExportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (", self.address)?;
-        match self.protocol {
-            Some(protocol) => write!(f, "{protocol}")?,
-            None => f.write_str("protocol not settled")?,
-        }
-        write!(f, "): {}", self.cause)
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said =
-            |message: &str| if message.is_empty() { String::new() } else { format!(", saying {message:?}") };
-        match self {
-            Self::Timeout(timeout) => write!(
-                f,
-                "no answer within {:?}: is the receiver overloaded, or does a firewall drop the packets?",
-                in_milliseconds(*timeout)
-            ),
-            Self::Unreachable(cause) => {
-                write!(f, "the receiver cannot be reached ({cause}): does it run, and listen on that port?")
-            }
-            Self::UnknownHost(cause) => {
-                write!(f, "the name of the host does not resolve ({cause}): check OTEL_EXPORTER_OTLP_ENDPOINT")
-            }
-            Self::WrongProtocol => f.write_str(
-                "that port speaks the other protocol: set OTEL_EXPORTER_OTLP_PROTOCOL to grpc or http/protobuf, or use the \
-                 other port (4317 is gRPC, 4318 is HTTP)",
-            ),
-            Self::TlsWanted => f.write_str("that port wants TLS: use an https address"),
-            Self::NoTls => f.write_str("that port does not speak TLS: use an http address"),
-            Self::Certificate(cause) => write!(
-                f,
-                "the certificate of the receiver is not accepted ({cause}): set OTEL_EXPORTER_OTLP_CERTIFICATE to its CA, or use \
-                 the name that the certificate is for"
-            ),
-            Self::ClientCertificate(cause) => write!(
-                f,
-                "the receiver wants a certificate of the client ({cause}): set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and \
-                 OTEL_EXPORTER_OTLP_CLIENT_KEY"
-            ),
-            Self::Handshake(cause) => {
-                write!(f, "the TLS handshake fails ({cause}): check the protocol and the TLS settings of the receiver")
-            }
-            Self::Refused { status, message } => {
-                write!(f, "the receiver refuses it with {status}{}: {}", said(message), remedy_of(status))
-            }
-            Self::Unavailable { status, message } => {
-                write!(f, "the receiver cannot take it now, {status}{}: it goes with the next export", said(message))
-            }
-            Self::Throttled { wait } => {
-                write!(f, "the receiver has asked for a wait, which lasts {wait:?} longer: send less, or less often")
-            }
-            Self::Broken(cause) => {
-                write!(f, "the connection broke before the answer ({cause}): did the receiver or a proxy restart?")
-            }
-            Self::Request(cause) => write!(f, "the request cannot be made: {cause}"),
-            Self::Stopped => f.write_str("the export was given up: the pipeline is shut down"),
-        }
-    }
+fn said(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(", saying {message:?}") }
 }
 
 /// What to do about a status.
@@ -151,8 +123,6 @@ fn remedy_of(status: &str) -> &'static str {
     }
 }
 
-impl Error for ExportError {}
-
 impl Cause {
     /// Whether no other request of the export can succeed either.
     pub(in crate::otlp) fn is_about_the_connection(&self) -> bool {
@@ -168,7 +138,6 @@ impl Cause {
     }
 
     /// Whether a receiver has answered.
-    #[cfg(feature = "grpc-tonic")]
     pub(super) fn is_of_the_receiver(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::Unavailable { .. })
     }
@@ -235,35 +204,27 @@ fn is_unreachable(kind: std::io::ErrorKind) -> bool {
 #[cfg(feature = "tls")]
 fn tls_cause(tls: &rustls::Error) -> Cause {
     use rustls::{AlertDescription, Error};
+    let said = tls.to_string();
     match tls {
-        Error::InvalidCertificate(_) => Cause::Certificate(tls.to_string()),
+        Error::InvalidCertificate(_) => Cause::Certificate(said),
         Error::InvalidMessage(_) => Cause::NoTls,
-        Error::AlertReceived(
-            AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnknownCA
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateExpired
-            | AlertDescription::DecryptError
-            | AlertDescription::AccessDenied,
-        ) => Cause::ClientCertificate(tls.to_string()),
-        _ => Cause::Handshake(tls.to_string()),
+        Error::AlertReceived(AlertDescription::DecryptError) => Cause::ClientCertificate(said),
+        _ => client_certificate_cause(&said).unwrap_or(Cause::Handshake(said)),
     }
 }
 
 /// The cause by the text of an alert: h2 keeps nothing else of an error of rustls.
 #[cfg(feature = "tls")]
 fn client_certificate_cause(said: &str) -> Option<Cause> {
-    let alert = said.strip_prefix("received fatal alert: ")?;
-    let is_about_it = [
-        "CertificateRequired",
-        "BadCertificate",
-        "UnknownCA",
-        "CertificateUnknown",
-        "CertificateExpired",
-        "AccessDenied",
-    ]
-    .contains(&alert);
+    let is_about_it = matches!(
+        said.strip_prefix("received fatal alert: ")?,
+        "CertificateRequired"
+            | "BadCertificate"
+            | "UnknownCA"
+            | "CertificateUnknown"
+            | "CertificateExpired"
+            | "AccessDenied"
+    );
     is_about_it.then(|| Cause::ClientCertificate(said.to_owned()))
 }
 

@@ -1,9 +1,7 @@
 //! OTLP over gRPC.
 
 use std::error::Error;
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
 use http::uri::PathAndQuery;
@@ -11,9 +9,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResp
 use prost::Message;
 use tokio::runtime::Handle;
 use tonic::client::Grpc as Client;
-#[cfg(any(feature = "gzip", feature = "zstd"))]
-use tonic::codec::CompressionEncoding;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint as Builder};
 use tonic::{Code, Status};
@@ -21,9 +17,9 @@ use tonic_types::StatusExt;
 
 use super::Cause;
 use super::error::cause_of;
-use super::retry::{Again, Failure};
+use super::retry::{Again, Failure, is_retryable};
 use super::transport::{Answer, Outgoing};
-use crate::otlp::config::{Compression, Endpoint, Headers, OtlpError};
+use crate::otlp::config::{Compression, Endpoint, Headers, OtlpError, TlsConfig};
 
 /// A channel to a receiver.
 pub(in crate::otlp) struct Grpc {
@@ -45,7 +41,7 @@ impl Grpc {
     /// A channel on a runtime of ours, which connects when it is used first.
     pub(in crate::otlp) fn connect(
         endpoint: &Endpoint,
-        #[cfg(feature = "tls")] tls: Option<tonic::transport::ClientTlsConfig>,
+        tls: Option<&TlsConfig>,
         interceptor: Option<Interceptor>,
         runtime: &Handle,
     ) -> Result<Self, OtlpError> {
@@ -57,9 +53,11 @@ impl Grpc {
         let builder = builder.user_agent(super::client::USER_AGENT).map_err(refuse)?;
         #[cfg(feature = "tls")]
         let builder = match tls {
-            Some(tls) => builder.tls_config(tls).map_err(refuse)?,
+            Some(tls) => builder.tls_config(tls.grpc.clone()).map_err(refuse)?,
             None => builder,
         };
+        #[cfg(not(feature = "tls"))]
+        let _ = tls;
         let _entered = runtime.enter();
         let channel = Mutex::new(builder.connect_lazy());
         let connection = Connection::Own { builder: Box::new(builder), channel, runtime: runtime.clone() };
@@ -89,18 +87,18 @@ impl Grpc {
 
     fn client(&self, compression: Compression) -> Client<Channel> {
         let client = Client::new(self.channel());
-        match compression {
-            // Receivers written in Go answer in the compression of the request, asked or not.
+        let encoding: Option<CompressionEncoding> = match compression {
             #[cfg(feature = "gzip")]
-            Compression::Gzip => {
-                client.send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip)
-            }
+            Compression::Gzip => Some(CompressionEncoding::Gzip),
             #[cfg(feature = "zstd")]
-            Compression::Zstd => {
-                client.send_compressed(CompressionEncoding::Zstd).accept_compressed(CompressionEncoding::Zstd)
-            }
+            Compression::Zstd => Some(CompressionEncoding::Zstd),
             // Those that are not compiled in are refused when they are set.
-            _ => client,
+            _ => None,
+        };
+        match encoding {
+            // Receivers written in Go answer in the compression of the request, asked or not.
+            Some(encoding) => client.send_compressed(encoding).accept_compressed(encoding),
+            None => client,
         }
     }
 
@@ -125,9 +123,7 @@ impl Grpc {
             };
             match response {
                 Some(response) => {
-                    let partial = response.partial_success.unwrap_or_default();
-                    answer.rejected = partial.rejected_data_points;
-                    answer.message = outgoing.secrets.redact(&partial.error_message);
+                    answer = Answer { foreign: answer.foreign, ..Answer::of(response, outgoing.secrets) };
                 }
                 None => answer.foreign = Some("a message that is not OTLP".to_owned()),
             }
@@ -140,19 +136,15 @@ impl Grpc {
         if let Some(interceptor) = &self.interceptor {
             let mut interceptor = interceptor.lock().unwrap_or_else(PoisonError::into_inner);
             // What it says may hold a secret: the code must do.
-            head = interceptor.call(head).map_err(|status| Failure {
-                cause: Cause::Request(format!("the interceptor refuses it with {:?}", status.code())),
-                again: Again::Never,
+            head = interceptor.call(head).map_err(|status| {
+                Failure::for_good(Cause::Request(format!(
+                    "the interceptor refuses it with {:?}",
+                    status.code()
+                )))
             })?;
         }
         let (metadata, extensions, ()) = head.into_parts();
         Ok(tonic::Request::from_parts(metadata, extensions, outgoing.body.clone()))
-    }
-}
-
-impl fmt::Debug for Grpc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Grpc").finish_non_exhaustive()
     }
 }
 
@@ -222,30 +214,12 @@ fn failure(status: &Status, secrets: &Headers) -> Failure {
         return Failure { cause, again };
     }
     let after = status.get_details_retry_info().and_then(|info| info.retry_delay);
-    let again = again(status.code(), after);
-    let name = format!("{:?}", status.code());
-    let message = secrets.redact(status.message());
-    let cause = match again {
-        Again::Never => Cause::Refused { status: name, message },
-        _ => Cause::Unavailable { status: name, message },
-    };
-    Failure { cause, again }
-}
-
-/// The codes that the OTLP specification calls retryable.
-fn again(code: Code, after: Option<Duration>) -> Again {
-    match (code, after) {
-        (Code::ResourceExhausted, None) => Again::Never,
-        (
-            Code::Cancelled
-            | Code::DeadlineExceeded
-            | Code::Aborted
-            | Code::OutOfRange
-            | Code::Unavailable
-            | Code::DataLoss
-            | Code::ResourceExhausted,
-            after,
-        ) => after.map_or(Again::Later, Again::After),
+    let again = match (status.code(), after) {
+        (Code::ResourceExhausted, Some(after)) => Again::After(after),
+        (code, after) if is_retryable((code as i32).unsigned_abs()) => {
+            after.map_or(Again::Later, Again::After)
+        }
         _ => Again::Never,
-    }
+    };
+    Failure::of_status(format!("{:?}", status.code()), secrets.redact(status.message()), again)
 }

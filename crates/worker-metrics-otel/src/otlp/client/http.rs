@@ -1,13 +1,14 @@
 //! OTLP over HTTP, in protobuf.
 
 use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, select};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, PROXY_AUTHORIZATION, RETRY_AFTER, USER_AGENT};
+use http::header::{
+    AsHeaderName, CONTENT_ENCODING, CONTENT_TYPE, PROXY_AUTHORIZATION, RETRY_AFTER, USER_AGENT,
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -21,9 +22,9 @@ use tokio::sync::{Semaphore, oneshot};
 use super::Cause;
 use super::error::cause_of;
 use super::proxy::ProxyConnector;
-use super::retry::{Again, Failure};
+use super::retry::{Again, Failure, is_retryable};
 use super::transport::{Answer, Outgoing};
-use crate::otlp::config::{Endpoint, Headers};
+use crate::otlp::config::{Endpoint, Headers, TlsConfig};
 
 /// A client, and the URL that it posts to.
 pub(in crate::otlp) struct Http {
@@ -69,27 +70,22 @@ const LONGEST_ANSWER: Duration = Duration::from_millis(500);
 impl Http {
     /// A client of our own, by way of the proxy of the environment. It follows no redirect, which
     /// would carry the headers, and the secrets in them, to a place that nobody has set.
-    pub(in crate::otlp) fn connect(
-        endpoint: &Endpoint,
-        #[cfg(feature = "tls")] tls: Option<rustls::ClientConfig>,
-    ) -> Self {
+    pub(in crate::otlp) fn connect(endpoint: &Endpoint, tls: Option<&TlsConfig>) -> Self {
         let connector = ProxyConnector::of_environment();
         let proxy_authorization = connector.authorization(endpoint.url());
         let builder = legacy::Client::builder(TokioExecutor::new());
-        #[cfg(feature = "tls")]
         let client = match tls {
+            #[cfg(feature = "tls")]
             Some(tls) => {
                 let connector = hyper_rustls::HttpsConnectorBuilder::new()
-                    .with_tls_config(tls)
+                    .with_tls_config(tls.http.clone())
                     .https_only()
                     .enable_http1()
                     .wrap_connector(connector);
                 Own::Tls(builder.build(connector))
             }
-            None => Own::Plain(builder.build(connector)),
+            _ => Own::Plain(builder.build(connector)),
         };
-        #[cfg(not(feature = "tls"))]
-        let client = Own::Plain(builder.build(connector));
         Self { client: Client::Own(Box::new(client)), endpoint: endpoint.clone(), proxy_authorization }
     }
 
@@ -104,7 +100,7 @@ impl Http {
     }
 
     pub(super) async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Answer, Failure> {
-        let request = self.request(outgoing).map_err(|cause| Failure { cause, again: Again::Never })?;
+        let request = self.request(outgoing).map_err(Failure::for_good)?;
         let secrets = outgoing.secrets;
         match &self.client {
             Client::Own(client) => {
@@ -117,7 +113,7 @@ impl Http {
                     Ok(response) => answer(response.status(), response.headers(), response.body(), secrets),
                     // The status is not known. To send it again could count it again, without end.
                     Err(cause) if cause.downcast_ref::<ResponseBodyTooLarge>().is_some() => {
-                        Ok(Answer { foreign: Some("very long".to_owned()), ..Answer::default() })
+                        Ok(Answer::foreign("very long".to_owned()))
                     }
                     Err(cause) => Err(failure(&*cause)),
                 }
@@ -141,12 +137,6 @@ impl Http {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         Ok(request)
-    }
-}
-
-impl fmt::Debug for Http {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
@@ -188,51 +178,36 @@ fn answer(
         StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Again::Later,
         _ => Again::Never,
     };
-    let message = secrets.redact(&message_of(headers, body));
-    let status = status.to_string();
-    let cause = match again {
-        Again::Never => Cause::Refused { status, message },
-        _ => Cause::Unavailable { status, message },
-    };
-    Err(Failure { cause, again })
+    Err(Failure::of_status(status.to_string(), secrets.redact(&message_of(headers, body)), again))
 }
 
 /// Reads the body of a success: it may report a partial success, and decides nothing.
 fn read(headers: &HeaderMap, body: &Bytes, secrets: &Headers) -> Answer {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = text_of(headers, CONTENT_TYPE).unwrap_or_default();
     let is_json = content_type.starts_with("application/json");
     if body.is_empty() || is_json || headers.contains_key(CONTENT_ENCODING) {
         return Answer::default();
     }
     match ExportMetricsServiceResponse::decode(body.clone()) {
-        Ok(response) => {
-            let partial = response.partial_success.unwrap_or_default();
-            Answer {
-                rejected: partial.rejected_data_points,
-                message: secrets.redact(&partial.error_message),
-                foreign: None,
-            }
-        }
-        Err(_) => Answer { foreign: Some(content_type.chars().take(64).collect()), ..Answer::default() },
+        Ok(response) => Answer::of(response, secrets),
+        Err(_) => Answer::foreign(content_type.chars().take(64).collect()),
     }
+}
+
+fn text_of(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
 }
 
 /// A status of gRPC in the headers: a proxy, or a server that takes both protocols, may answer with
 /// it.
 fn grpc_status(headers: &HeaderMap) -> Option<u32> {
-    headers.get("grpc-status")?.to_str().ok()?.trim().parse().ok()
+    text_of(headers, "grpc-status")?.parse().ok()
 }
 
 fn refused_by_grpc(code: u32, headers: &HeaderMap, secrets: &Headers) -> Failure {
-    let message = headers.get("grpc-message").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (status, message) = (format!("grpc-status {code}"), secrets.redact(message));
-    // Cancelled, deadline exceeded, aborted, out of range, unavailable, data loss.
-    match code {
-        1 | 4 | 10 | 11 | 14 | 15 => {
-            Failure { cause: Cause::Unavailable { status, message }, again: Again::Later }
-        }
-        _ => Failure { cause: Cause::Refused { status, message }, again: Again::Never },
-    }
+    let message = text_of(headers, "grpc-message").unwrap_or_default();
+    let again = if is_retryable(code) { Again::Later } else { Again::Never };
+    Failure::of_status(format!("grpc-status {code}"), secrets.redact(message), again)
 }
 
 /// Some clients block, and some need a runtime: on a blocking thread of ours both are at home. One
@@ -243,12 +218,8 @@ async fn send_apart(
     attempts: Arc<Semaphore>,
     request: Request<Bytes>,
 ) -> Result<Result<Response<Bytes>, HttpError>, Failure> {
-    let busy = |_| Failure {
-        cause: Cause::Request(
-            "the HTTP client that was given has not returned from earlier requests".to_owned(),
-        ),
-        again: Again::Never,
-    };
+    const BUSY: &str = "the HTTP client that was given has not returned from earlier requests";
+    let busy = |_| Failure::for_good(Cause::Request(BUSY.to_owned()));
     let place = attempts.try_acquire_owned().map_err(busy)?;
     let (_waiting, given_up) = oneshot::channel::<()>();
     let sending = move || {
@@ -259,13 +230,13 @@ async fn send_apart(
             Either::Right(_) => None,
         }
     };
-    let stopped = Failure { cause: Cause::Stopped, again: Again::Never };
+    let stopped = Failure::for_good(Cause::Stopped);
     tokio::task::spawn_blocking(sending).await.ok().flatten().ok_or(stopped)
 }
 
 /// Seconds, or a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let wait = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = text_of(headers, RETRY_AFTER)?;
     let until = || httpdate::parse_http_date(wait).ok();
     let from_now = |date: SystemTime| date.duration_since(SystemTime::now()).unwrap_or_default();
     wait.parse().ok().map(Duration::from_secs).or_else(|| until().map(from_now))
@@ -280,7 +251,7 @@ pub(super) struct RpcStatus {
 
 /// What a receiver says of an error: as OTLP wants it, or as text.
 fn message_of(headers: &HeaderMap, body: &Bytes) -> String {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = text_of(headers, CONTENT_TYPE).unwrap_or_default();
     if content_type.starts_with("text/plain") || content_type.starts_with("application/json") {
         let text = String::from_utf8_lossy(body);
         return text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -22,6 +22,7 @@ mod thread;
 mod transport;
 
 pub(super) use client::{ChangeHeaders, Client};
+pub(super) use error::named;
 pub use error::{Cause, ExportError};
 #[cfg(feature = "grpc-tonic")]
 pub(super) use grpc::{Grpc, Interceptor};

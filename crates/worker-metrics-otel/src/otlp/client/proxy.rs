@@ -2,7 +2,6 @@
 //! `NO_PROXY`.
 
 use std::error::Error;
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -68,13 +67,6 @@ impl Service<Uri> for ProxyConnector {
             }
             Ok(Stream { tcp: direct.call(proxy.uri().clone()).await?, is_proxied: true })
         })
-    }
-}
-
-impl fmt::Debug for ProxyConnector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The matcher may hold a password.
-        f.write_str("ProxyConnector")
     }
 }
 

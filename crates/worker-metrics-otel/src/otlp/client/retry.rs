@@ -16,6 +16,28 @@ pub(super) struct Failure {
     pub(super) again: Again,
 }
 
+impl Failure {
+    /// One that would come again.
+    pub(super) fn for_good(cause: Cause) -> Self {
+        Self { cause, again: Again::Never }
+    }
+
+    /// A status of the receiver's.
+    pub(super) fn of_status(status: String, message: String, again: Again) -> Self {
+        let cause = match again {
+            Again::Never => Cause::Refused { status, message },
+            _ => Cause::Unavailable { status, message },
+        };
+        Self { cause, again }
+    }
+}
+
+/// Whether the OTLP specification calls a status of gRPC retryable, whatever comes with it:
+/// cancelled, deadline exceeded, aborted, out of range, unavailable, data loss.
+pub(super) fn is_retryable(grpc_status: u32) -> bool {
+    matches!(grpc_status, 1 | 4 | 10 | 11 | 14 | 15)
+}
+
 /// Whether to send again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Again {

@@ -3,16 +3,13 @@
 //! A connection, and every timer, lives on the runtime on which it is made. That must not be one
 //! that is observed: when all its workers are blocked, no export would leave.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::thread::{self, Builder};
 
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// A thread with a small runtime, which ends when this is dropped.
 pub(in crate::otlp) struct NetworkThread {
@@ -60,24 +57,10 @@ impl NetworkThread {
         if !self.is_here() {
             return None;
         }
-        AbortOnDrop(self.runtime.spawn(work)).await
-    }
-}
-
-/// What nobody waits for any more is not done either.
-struct AbortOnDrop<T>(JoinHandle<T>);
-
-impl<T> Future for AbortOnDrop<T> {
-    type Output = Option<T>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(Result::ok)
-    }
-}
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
+        // What nobody waits for any more is not done either: a set aborts its tasks when it is dropped.
+        let mut task = JoinSet::new();
+        task.spawn_on(work, &self.runtime);
+        task.join_next().await?.ok()
     }
 }
 
@@ -90,11 +73,5 @@ impl Drop for NetworkThread {
             // reason for another one.
             let _ = thread.join();
         }
-    }
-}
-
-impl fmt::Debug for NetworkThread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("NetworkThread")
     }
 }

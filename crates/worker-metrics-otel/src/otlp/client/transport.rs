@@ -1,15 +1,14 @@
 //! The transports that are compiled in, and which of them a receiver speaks.
 
-use std::fmt;
-#[cfg(feature = "grpc-tonic")]
 use std::sync::OnceLock;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 
 #[cfg(feature = "grpc-tonic")]
 use super::Grpc;
-use super::retry::{Again, Failure};
+use super::retry::Failure;
 use super::{Cause, Http};
 use crate::otlp::config::{Compression, Headers, Protocol};
 
@@ -24,8 +23,21 @@ pub(in crate::otlp) struct Answer {
     pub(in crate::otlp) foreign: Option<String>,
 }
 
+impl Answer {
+    /// An answer of OTLP: it may report a partial success, and decides nothing.
+    pub(super) fn of(response: ExportMetricsServiceResponse, secrets: &Headers) -> Self {
+        let partial = response.partial_success.unwrap_or_default();
+        let message = secrets.redact(&partial.error_message);
+        Self { rejected: partial.rejected_data_points, message, foreign: None }
+    }
+
+    /// One that is not OTLP.
+    pub(super) fn foreign(what: String) -> Self {
+        Self { foreign: Some(what), ..Self::default() }
+    }
+}
+
 /// A request that is ready to be sent, as often as need be.
-#[derive(Clone)]
 pub(super) struct Outgoing<'a> {
     pub(super) body: Bytes,
     pub(super) headers: HeaderMap,
@@ -36,97 +48,59 @@ pub(super) struct Outgoing<'a> {
 
 /// How requests travel. Where nothing says which protocol a receiver speaks, HTTP is tried first,
 /// and whichever it speaks is kept.
-pub(in crate::otlp) enum Transport {
-    /// The environment names an address that nothing can be sent to, and why: the program starts
-    /// all the same.
-    Unusable(String),
-    Http(Box<Http>),
-    #[cfg(feature = "grpc-tonic")]
-    Grpc(Grpc),
-    #[cfg(feature = "grpc-tonic")]
-    Either {
-        grpc: Grpc,
-        http: Box<Http>,
-        settled: OnceLock<Protocol>,
-    },
+#[derive(Default)]
+pub(in crate::otlp) struct Transport {
+    pub(in crate::otlp) http: Option<Http>,
+    pub(in crate::otlp) grpc: Option<Grpc>,
+    /// Why nothing can be sent to the address that the environment names: the program starts all
+    /// the same.
+    pub(in crate::otlp) unusable: Option<String>,
+    /// The protocol, once there is no choice.
+    pub(in crate::otlp) settled: OnceLock<Protocol>,
 }
 
 impl Transport {
     /// The protocol, if it is settled.
     pub(in crate::otlp) fn protocol(&self) -> Option<Protocol> {
-        match self {
-            Self::Unusable(_) => None,
-            Self::Http(_) => Some(Protocol::HttpProtobuf),
-            #[cfg(feature = "grpc-tonic")]
-            Self::Grpc(_) => Some(Protocol::Grpc),
-            #[cfg(feature = "grpc-tonic")]
-            Self::Either { settled, .. } => settled.get().copied(),
-        }
+        self.settled.get().copied()
     }
 
     /// One attempt.
     pub(super) async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Answer, Failure> {
-        match self {
-            Self::Unusable(why) => Err(Failure { cause: Cause::Request(why.clone()), again: Again::Never }),
-            Self::Http(http) => http.send(outgoing).await,
-            #[cfg(feature = "grpc-tonic")]
-            Self::Grpc(grpc) => grpc.send(outgoing).await,
-            #[cfg(feature = "grpc-tonic")]
-            Self::Either { grpc, http, settled } => match settled.get() {
-                Some(Protocol::Grpc) => grpc.send(outgoing).await,
-                Some(Protocol::HttpProtobuf) => http.send(outgoing).await,
-                None => settle(grpc, http, settled, outgoing).await,
-            },
+        match (self.protocol(), &self.http, &self.grpc) {
+            (Some(Protocol::Grpc), _, Some(grpc)) => grpc.send(outgoing).await,
+            (Some(Protocol::HttpProtobuf), Some(http), _) => http.send(outgoing).await,
+            (_, Some(http), Some(grpc)) => self.settle(http, grpc, outgoing).await,
+            _ => Err(Failure::for_good(Cause::Request(self.unusable.clone().unwrap_or_default()))),
         }
     }
 
-    /// Connects anew next time: the connection may be dead.
+    /// Connects anew next time: the connection may be dead. Of HTTP, a request that is given up
+    /// closes its connection.
     pub(super) fn reconnect(&self) {
-        match self {
-            // A request that is given up closes its connection.
-            Self::Unusable(_) | Self::Http(_) => {}
-            #[cfg(feature = "grpc-tonic")]
-            Self::Grpc(grpc) => grpc.reconnect(),
-            #[cfg(feature = "grpc-tonic")]
-            Self::Either { grpc, .. } => grpc.reconnect(),
-        }
+        self.grpc.iter().for_each(Grpc::reconnect);
     }
-}
 
-/// Tries HTTP, and gRPC if what answers is no OTLP over HTTP.
-#[cfg(feature = "grpc-tonic")]
-async fn settle(
-    grpc: &Grpc,
-    http: &Http,
-    settled: &OnceLock<Protocol>,
-    outgoing: &Outgoing<'_>,
-) -> Result<Answer, Failure> {
-    let failure = match http.send(outgoing).await {
-        Ok(answer) => {
-            settled.get_or_init(|| Protocol::HttpProtobuf);
-            return Ok(answer);
+    /// Tries HTTP, and gRPC if what answers is no OTLP over HTTP.
+    async fn settle(&self, http: &Http, grpc: &Grpc, outgoing: &Outgoing<'_>) -> Result<Answer, Failure> {
+        let over_http = http.send(outgoing).await;
+        match &over_http {
+            Ok(_) => drop(self.settled.set(Protocol::HttpProtobuf)),
+            Err(failure) if may_be_grpc(&failure.cause) => {
+                let over_grpc = grpc.send(outgoing).await;
+                // A status is an answer of gRPC; anything else is not.
+                if over_grpc.as_ref().map_or_else(|failure| failure.cause.is_of_the_receiver(), |_| true) {
+                    let _ = self.settled.set(Protocol::Grpc);
+                    return over_grpc;
+                }
+            }
+            Err(_) => {}
         }
-        Err(failure) => failure,
-    };
-    if !may_be_grpc(&failure.cause) {
-        return Err(failure);
-    }
-    match grpc.send(outgoing).await {
-        Ok(answer) => {
-            settled.get_or_init(|| Protocol::Grpc);
-            Ok(answer)
-        }
-        // A status is an answer of gRPC; anything else is not.
-        Err(of_grpc) if of_grpc.cause.is_of_the_receiver() => {
-            settled.get_or_init(|| Protocol::Grpc);
-            Err(of_grpc)
-        }
-        Err(_) => Err(failure),
+        over_http
     }
 }
 
 /// Whether a receiver that answers an HTTP request like this may speak gRPC.
-#[cfg(feature = "grpc-tonic")]
 fn may_be_grpc(cause: &Cause) -> bool {
     match cause {
         Cause::Broken(_) | Cause::WrongProtocol | Cause::Handshake(_) | Cause::TlsWanted => true,
@@ -137,8 +111,17 @@ fn may_be_grpc(cause: &Cause) -> bool {
     }
 }
 
-impl fmt::Debug for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport").field("protocol", &self.protocol()).finish_non_exhaustive()
+/// What is not compiled in.
+#[cfg(not(feature = "grpc-tonic"))]
+pub(in crate::otlp) enum Grpc {}
+
+#[cfg(not(feature = "grpc-tonic"))]
+impl Grpc {
+    pub(super) async fn send(&self, _: &Outgoing<'_>) -> Result<Answer, Failure> {
+        match *self {}
+    }
+
+    fn reconnect(&self) {
+        match *self {}
     }
 }

@@ -18,12 +18,8 @@ pub enum Compression {
 impl Compression {
     /// The compression that a variable names.
     pub(super) fn parse(value: &str) -> Option<Self> {
-        match value.to_ascii_lowercase().as_str() {
-            "none" => Some(Self::None),
-            "gzip" => Some(Self::Gzip),
-            "zstd" => Some(Self::Zstd),
-            _ => None,
-        }
+        let is_named = |it: &Self| it.encoding().unwrap_or("none").eq_ignore_ascii_case(value);
+        [Self::None, Self::Gzip, Self::Zstd].into_iter().find(is_named)
     }
 
     /// The feature that it lacks.

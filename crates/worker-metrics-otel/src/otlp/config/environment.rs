@@ -60,18 +60,20 @@ impl Environment {
         names.into_iter().filter_map(|name| self.get(&name).map(|value| (name, value)))
     }
 
+    /// The variable of the signal or else the general one, if one is set and can be read; what
+    /// cannot is reported.
+    fn parsed<T>(&self, setting: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        self.both(setting).find_map(|(name, value)| reported(&name, parse(value)))
+    }
+
     /// The protocol that is given.
     pub(in crate::otlp) fn protocol(&self) -> Option<Protocol> {
-        self.both("PROTOCOL").find_map(|(name, value)| match Protocol::parse(value) {
-            Some(protocol) if protocol.is_available() => Some(protocol),
+        self.parsed("PROTOCOL", |value| match Protocol::parse(value) {
+            Some(protocol) if protocol.is_available() => Ok(protocol),
             Some(protocol) => {
-                ignored(&name, &format!("{protocol} needs the feature `grpc-tonic` of worker-metrics-otel"));
-                None
+                Err(format!("{protocol} needs the feature `grpc-tonic` of worker-metrics-otel"))
             }
-            None => {
-                ignored(&name, &format!("it is {value:?}: use grpc or http/protobuf"));
-                None
-            }
+            None => Err(format!("it is {value:?}: use grpc or http/protobuf")),
         })
     }
 
@@ -107,36 +109,29 @@ impl Environment {
     }
 
     pub(in crate::otlp) fn timeout(&self) -> Option<Duration> {
-        self.both("TIMEOUT").find_map(|(name, value)| milliseconds(&name, value))
+        self.parsed("TIMEOUT", milliseconds)
     }
 
     pub(in crate::otlp) fn compression(&self) -> Option<Compression> {
-        self.both("COMPRESSION").find_map(|(name, value)| {
-            let Some(compression) = Compression::parse(value) else {
-                ignored(&name, &format!("it is {value:?}: use none, gzip or zstd"));
-                return None;
-            };
-            if let Some(feature) = compression.missing_feature() {
-                ignored(&name, &format!("it needs the feature `{feature}` of worker-metrics-otel"));
-                return None;
-            }
-            Some(compression)
+        self.parsed("COMPRESSION", |value| {
+            let compression = Compression::parse(value)
+                .ok_or_else(|| format!("it is {value:?}: use none, gzip or zstd"))?;
+            compression.missing_feature().map_or(Ok(compression), |feature| {
+                Err(format!("it needs the feature `{feature}` of worker-metrics-otel"))
+            })
         })
     }
 
     pub(in crate::otlp) fn temporality(&self) -> Option<Temporality> {
         let name = format!("{SIGNAL}TEMPORALITY_PREFERENCE");
         let value = self.get(&name)?;
-        let temporality = value.parse().ok();
-        if temporality.is_none() {
-            ignored(&name, &format!("it is {value:?}: use cumulative, delta or lowmemory"));
-        }
-        temporality
+        let bad = |_| format!("it is {value:?}: use cumulative, delta or lowmemory");
+        reported(&name, value.parse().map_err(bad))
     }
 
     /// The interval of the SDK's periodic reader.
     pub(in crate::otlp) fn interval(&self) -> Option<Duration> {
-        self.get(INTERVAL).and_then(|value| milliseconds(INTERVAL, value))
+        reported(INTERVAL, milliseconds(self.get(INTERVAL)?))
     }
 
     #[cfg(feature = "tls")]
@@ -152,14 +147,15 @@ impl Environment {
     }
 }
 
-fn milliseconds(name: &str, value: &str) -> Option<Duration> {
-    match value.parse() {
-        Ok(milliseconds) if milliseconds > 0 => Some(Duration::from_millis(milliseconds)),
-        _ => {
-            ignored(name, &format!("it is {value:?}: use a number of milliseconds above 0"));
-            None
-        }
-    }
+fn milliseconds(value: &str) -> Result<Duration, String> {
+    let milliseconds = value.parse().ok().filter(|milliseconds| *milliseconds > 0);
+    let bad = || format!("it is {value:?}: use a number of milliseconds above 0");
+    milliseconds.map(Duration::from_millis).ok_or_else(bad)
+}
+
+/// What a variable says; if it is bad, that is reported.
+fn reported<T>(variable: &str, said: Result<T, String>) -> Option<T> {
+    said.inspect_err(|problem| ignored(variable, problem)).ok()
 }
 
 /// Reports a variable that is ignored, and why.

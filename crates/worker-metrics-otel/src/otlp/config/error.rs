@@ -1,14 +1,14 @@
 //! Errors of bad settings, without any secret in them.
 
 use std::error::Error;
-use std::fmt;
 use std::io;
 
 /// Why there is no export by OTLP. Nothing has been started then.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OtlpError {
     /// A setting is bad.
+    #[error("{by} is {}: {remedy}", value.as_ref().map_or("not usable".to_owned(), |value| format!("{value:?}")))]
     Bad {
         /// The variable or the method.
         by: String,
@@ -18,9 +18,13 @@ pub enum OtlpError {
         remedy: String,
     },
     /// The thread that exports cannot be started.
-    Thread(io::Error),
+    #[error(
+        "the thread that exports worker metrics cannot be started: {0}; start again when there is room for a thread"
+    )]
+    Thread(#[source] io::Error),
     /// The client cannot be made.
-    Client(Box<dyn Error + Send + Sync>),
+    #[error("the client for worker metrics cannot be made: {0}")]
+    Client(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl OtlpError {
@@ -35,29 +39,5 @@ impl OtlpError {
 
     pub(super) fn not_compiled_in(by: &str, value: &str, feature: &str) -> Self {
         Self::bad(by, value, &format!("switch on the feature `{feature}` of worker-metrics-otel"))
-    }
-}
-
-impl fmt::Display for OtlpError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bad { by, value: Some(value), remedy } => write!(f, "{by} is {value:?}: {remedy}"),
-            Self::Bad { by, value: None, remedy } => write!(f, "{by} is not usable: {remedy}"),
-            Self::Thread(cause) => write!(
-                f,
-                "the thread that exports worker metrics cannot be started: {cause}; start again when there is room for a thread"
-            ),
-            Self::Client(cause) => write!(f, "the client for worker metrics cannot be made: {cause}"),
-        }
-    }
-}
-
-impl Error for OtlpError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Bad { .. } => None,
-            Self::Thread(cause) => Some(cause),
-            Self::Client(cause) => Some(&**cause),
-        }
     }
 }

@@ -25,3 +25,9 @@ pub use resource::OtlpResource;
 pub use retry_policy::RetryPolicy;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
+#[cfg(feature = "tls")]
+pub(super) use tls::TlsConfig;
+
+/// What is not compiled in.
+#[cfg(not(feature = "tls"))]
+pub(super) enum TlsConfig {}
