@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Instant;
 
 use opentelemetry::metrics::MeterProvider;
@@ -14,7 +14,8 @@ use worker_metrics::{Identity, Snapshot, Source};
 use crate::attachment::Attachment;
 use crate::cardinality::ExpectedSeries;
 use crate::coverage::SourceCoverage;
-use crate::meter::{KnownMeter, RegisteredMeter};
+use crate::lock::lock;
+use crate::meter::RegisteredMeter;
 use crate::numbers_route::NumbersRoute;
 use crate::options::{AttachError, Options};
 #[cfg(feature = "otlp")]
@@ -79,15 +80,14 @@ pub struct Instrumentation {
 
 /// What the clones, the attachments and the callbacks share.
 ///
-/// The lock of the meters may be held while the SDK takes those of its pipelines; during a
-/// collection the SDK holds them and calls back, and a callback takes none of these.
+/// The lock of whoever makes instruments may be held while the SDK takes those of its pipelines;
+/// during a collection the SDK holds them and calls back, and a callback never waits for that one.
 struct Shared {
     options: Options,
-    meters: Mutex<Vec<RegisteredMeter>>,
-    /// What there is to know of each meter without its lock, for whoever cannot wait for that: a
-    /// metric callback.
-    known_meters: Mutex<Vec<KnownMeter>>,
-    /// Changes that whoever holds the lock of the meters carries out: nobody waits for it.
+    meters: Mutex<Vec<Arc<RegisteredMeter>>>,
+    /// Held by whoever makes instruments. Nobody waits for it: a metric callback could not.
+    making: Mutex<()>,
+    /// Changes that whoever makes instruments carries out.
     pending: Mutex<VecDeque<Change>>,
     registry: Arc<Registry>,
     numbers: Arc<NumbersRoute>,
@@ -111,7 +111,7 @@ impl Shared {
             numbers: Arc::new(NumbersRoute::new(options.numbers)),
             options,
             meters: Mutex::default(),
-            known_meters: Mutex::default(),
+            making: Mutex::default(),
             pending: Mutex::default(),
             registry: Arc::default(),
             #[cfg(feature = "otlp")]
@@ -127,15 +127,15 @@ impl Shared {
     fn follow(&self, change: Change) {
         lock(&self.pending).push_back(change);
         loop {
-            let mut meters = match self.meters.try_lock() {
-                Ok(meters) => meters,
+            let making = match self.making.try_lock() {
+                Ok(making) => making,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
             while let Some(change) = { lock(&self.pending).pop_front() } {
-                self.carry_out(&mut meters, change);
+                self.carry_out(change);
             }
-            drop(meters);
+            drop(making);
             // Whoever has come in between has found the lock taken.
             if lock(&self.pending).is_empty() {
                 return;
@@ -148,34 +148,28 @@ impl Shared {
     /// which would hang.
     fn has_instruments_for(&self, attached: &Attached) -> bool {
         let with_numbers = self.numbers.is_meter();
-        lock(&self.known_meters).iter().all(|meter| meter.covers(attached, with_numbers))
+        lock(&self.meters).iter().all(|meter| meter.covers(attached, with_numbers))
     }
 
-    fn carry_out(&self, meters: &mut Vec<RegisteredMeter>, change: Change) {
+    fn carry_out(&self, change: Change) {
         let with_numbers = self.numbers.is_meter();
-        let publish = |meters: &[RegisteredMeter]| {
-            *lock(&self.known_meters) = meters.iter().map(RegisteredMeter::known).collect();
-        };
-        match change {
-            Change::Attached(attached) => {
-                meters.iter_mut().for_each(|meter| meter.cover(&attached, with_numbers));
-                publish(meters);
-            }
+        let meters = || lock(&self.meters).clone();
+        let attached = match change {
+            Change::Attached(attached) => vec![attached],
             Change::Registered(meter) => {
                 let registry = self.registry.clone();
-                let mut registered = RegisteredMeter::new(meter, registry, &self.options, meters);
+                let registered = RegisteredMeter::new(meter, registry, &self.options, &meters());
                 for attached in self.registry.attached() {
                     registered.cover(&attached, with_numbers);
                 }
-                meters.push(registered);
-                publish(meters);
+                lock(&self.meters).push(Arc::new(registered));
                 // Whoever was attached until now may have found that the meters before have all
                 // that it needs.
-                for attached in self.registry.attached() {
-                    meters.iter_mut().for_each(|meter| meter.cover(&attached, with_numbers));
-                }
-                publish(meters);
+                self.registry.attached()
             }
+        };
+        for attached in attached {
+            meters().iter().for_each(|meter| meter.cover(&attached, with_numbers));
         }
     }
 
@@ -188,8 +182,8 @@ impl Shared {
             return;
         };
         #[cfg(feature = "otlp")]
-        self.destinations.end(&last, self.numbers.is_otlp());
-        lock(&self.known_meters).iter().for_each(|meter| meter.end(&last));
+        self.destinations.end(&last, !self.numbers.is_meter());
+        lock(&self.meters).iter().for_each(|meter| meter.end(&last));
     }
 
     /// Starts the watchdog, if there shall be one and it does not run yet.
@@ -216,10 +210,7 @@ impl Shared {
     }
 
     fn status(&self, now: Instant) -> Status {
-        // Whoever registers a meter may hold the lock for long: it shows in the next status.
-        let meters = self.meters.try_lock();
-        let meters =
-            meters.map_or_else(|_| Vec::new(), |meters| meters.iter().map(|it| it.status(now)).collect());
+        let meters = lock(&self.meters).iter().map(|meter| meter.status(now)).collect();
         #[cfg(feature = "otlp")]
         let exports = self.destinations.reports().iter().map(|report| report.status(now)).collect();
         #[cfg(not(feature = "otlp"))]
@@ -232,13 +223,9 @@ impl Shared {
         let otlp = self.destinations.is_any();
         #[cfg(not(feature = "otlp"))]
         let otlp = false;
-        let by_otlp = if otlp { self.numbers.is_otlp() } else { self.numbers.is_otlp_for_good() };
+        let by_otlp = if otlp { !self.numbers.is_meter() } else { self.numbers.is_otlp_for_good() };
         Ways { otlp, replay: self.options.replay.is_some(), numbers_by_meter: !by_otlp }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Default for Instrumentation {

@@ -4,6 +4,7 @@ mod attachment;
 mod cardinality;
 mod coverage;
 mod instrumentation;
+mod lock;
 mod meter;
 mod numbers_route;
 mod options;

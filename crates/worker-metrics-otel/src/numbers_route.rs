@@ -1,53 +1,42 @@
 //! Which way the numbers go: through the meters or by OTLP.
 
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::OnceLock;
 
 use crate::options::Numbers;
 
-/// Settled once, by whatever comes first: a registration or an export by OTLP.
+/// Whether they go through the meters: settled once, by whatever comes first, a registration or an
+/// export by OTLP.
 #[derive(Debug)]
-pub(crate) struct NumbersRoute(AtomicU8);
-
-const OPEN: u8 = 0;
-const METER: u8 = 1;
-const OTLP: u8 = 2;
+pub(crate) struct NumbersRoute(OnceLock<bool>);
 
 impl NumbersRoute {
     pub(crate) fn new(numbers: Numbers) -> Self {
-        Self(AtomicU8::new(match numbers {
-            Numbers::Auto => OPEN,
-            Numbers::Meter => METER,
-            Numbers::Otlp => OTLP,
-        }))
-    }
-
-    fn settle(&self, route: u8) -> u8 {
-        self.0.compare_exchange(OPEN, route, Relaxed, Relaxed).map_or_else(|settled| settled, |_| route)
+        Self(match numbers {
+            Numbers::Auto => OnceLock::new(),
+            Numbers::Meter => true.into(),
+            Numbers::Otlp => false.into(),
+        })
     }
 
     /// Whether they go through the meters, now that there is one.
     pub(crate) fn for_meter(&self) -> bool {
-        self.settle(METER) == METER
+        *self.0.get_or_init(|| true)
     }
 
     /// Whether they go by OTLP, now that there is an export.
     #[cfg(feature = "otlp")]
     pub(crate) fn for_otlp(&self) -> bool {
-        self.settle(OTLP) == OTLP
-    }
-
-    /// Whether they go by OTLP, if an export came now.
-    pub(crate) fn is_otlp(&self) -> bool {
-        self.0.load(Relaxed) != METER
+        !self.0.get_or_init(|| false)
     }
 
     /// Whether it is settled that they go by OTLP.
     pub(crate) fn is_otlp_for_good(&self) -> bool {
-        self.0.load(Relaxed) == OTLP
+        self.0.get() == Some(&false)
     }
 
+    /// Whether it is settled that they go through the meters.
     pub(crate) fn is_meter(&self) -> bool {
-        self.0.load(Relaxed) == METER
+        self.0.get() == Some(&true)
     }
 }
 

@@ -46,7 +46,11 @@ impl SelfCheck {
     /// Logs what is wrong and was not logged before.
     pub(crate) fn check(&mut self, status: &Status, now: Instant) {
         for warning in self.new_warnings(status, now) {
-            log(warning, status);
+            otel_warn!(
+                name: "WorkerMetrics.SelfCheck",
+                status = status.to_string(),
+                message = warning.message()
+            );
         }
     }
 
@@ -60,33 +64,21 @@ impl SelfCheck {
     }
 
     fn find(&mut self, status: &Status, now: Instant) -> Vec<Warning> {
-        let mut found = Vec::new();
         let has_way_out = !status.meters.is_empty() || !status.exports.is_empty();
-        if status.sources == 0 && has_way_out {
-            let since = *self.without_source_since.get_or_insert(now);
-            if now.saturating_duration_since(since) >= WITHOUT_SOURCE {
-                found.push(Warning::NoSource);
-            }
-        } else {
-            self.without_source_since = None;
-        }
+        let since = &mut self.without_source_since;
+        *since = (status.sources == 0 && has_way_out).then(|| since.unwrap_or(now));
+        let without_source = since.is_some_and(|at| now.saturating_duration_since(at) >= WITHOUT_SOURCE);
         let meters = || status.meters.iter().filter(|meter| meter.has_instruments);
-        if meters().any(never_collects) {
-            found.push(Warning::MeterNeverCollects);
-        }
-        if meters().any(has_stopped) {
-            found.push(Warning::MeterStopped);
-        }
-        if meters().any(|meter| meter.replay_backlog > LARGE_BACKLOG) {
-            found.push(Warning::ReplayFallsBehind);
-        }
-        if status.exports.iter().any(was_never_called) {
-            found.push(Warning::ExporterNeverCalled);
-        }
-        if status.exports.iter().any(|export| export.lost_series > 0) {
-            found.push(Warning::SeriesLost);
-        }
-        found
+        let falls_behind = |meter: &MeterStatus| meter.replay_backlog > LARGE_BACKLOG;
+        let found = [
+            (without_source, Warning::NoSource),
+            (meters().any(never_collects), Warning::MeterNeverCollects),
+            (meters().any(has_stopped), Warning::MeterStopped),
+            (meters().any(falls_behind), Warning::ReplayFallsBehind),
+            (status.exports.iter().any(was_never_called), Warning::ExporterNeverCalled),
+            (status.exports.iter().any(|export| export.lost_series > 0), Warning::SeriesLost),
+        ];
+        found.into_iter().filter_map(|(is_wrong, warning)| is_wrong.then_some(warning)).collect()
     }
 }
 
@@ -101,14 +93,6 @@ fn has_stopped(meter: &MeterStatus) -> bool {
 
 fn was_never_called(export: &OtlpStatus) -> bool {
     export.interval.is_none() && export.taken + export.failed == 0 && export.age > 2 * USUAL_INTERVAL
-}
-
-fn log(warning: Warning, status: &Status) {
-    otel_warn!(
-        name: "WorkerMetrics.SelfCheck",
-        status = status.to_string(),
-        message = warning.message()
-    );
 }
 
 impl Warning {

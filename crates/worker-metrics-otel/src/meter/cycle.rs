@@ -4,13 +4,14 @@
 //! cycle begins. A callback that runs for the second time begins the next one: any callback, since
 //! a view may have dropped the others.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use worker_metrics::{Metric, Snapshot};
 
-use super::replay::{Recorded, Replay, Replayed};
+use super::replay::{Recorded, Replay};
+use crate::lock::lock;
 use crate::options::ReplayOptions;
 use crate::source::{Attached, Last, Number, Registry, Snapshots};
 
@@ -21,7 +22,8 @@ pub(super) struct Cycles {
     /// The last values of sources that were detached, with a number each, for the next cycle of
     /// every thread.
     ended: Mutex<Ended>,
-    replay: Option<Mutex<Replay>>,
+    /// Where histograms are replayed.
+    pub(super) replay: Option<Mutex<Replay>>,
     log: Mutex<Log>,
     /// Values that an earlier meter has observed already, by attachment: counters go on from there.
     observed_before: Vec<ObservedBefore>,
@@ -69,28 +71,6 @@ impl Cycles {
             log: Mutex::default(),
             observed_before,
         }
-    }
-
-    /// Whether histograms are replayed.
-    pub(super) fn replays(&self) -> bool {
-        self.replay.is_some()
-    }
-
-    /// Replays a row through one more instrument.
-    pub(super) fn replay_through(&self, instrument: Replayed) {
-        if let Some(replay) = &self.replay {
-            lock(replay).add(instrument);
-        }
-    }
-
-    /// What of the histograms has been replayed.
-    pub(super) fn recorded(&self) -> Recorded {
-        self.replay.as_ref().map_or_else(Recorded::default, |replay| lock(replay).recorded())
-    }
-
-    /// Values that are still to be replayed, as of the last cycle.
-    pub(super) fn backlog(&self) -> u64 {
-        self.replay.as_ref().map_or(0, |replay| lock(replay).backlog())
     }
 
     pub(super) fn log(&self) -> Log {
@@ -269,9 +249,4 @@ impl Cycle {
 fn is_same(last: &Last, attached: &Attached) -> bool {
     let (one, other) = (last.attached.identity(), attached.identity());
     one.id == other.id && one.namespace == other.namespace
-}
-
-/// A panic in one cycle must not end the next: whatever it left is overwritten.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,7 @@
 //!
 //! A callback must not panic, block on anything but its own snapshot, or allocate.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use opentelemetry::metrics::Meter;
@@ -11,6 +11,7 @@ use worker_metrics::{Definition, Metric, Namespace, Snapshot};
 
 use super::cycle::{Cycles, ObservedBefore};
 use super::replay::Replayed;
+use crate::lock::lock;
 use crate::options::Options;
 use crate::source::{Attached, AttributeSet, Last, Number, Registry, Row};
 use crate::status::MeterStatus;
@@ -20,92 +21,77 @@ pub(crate) struct RegisteredMeter {
     meter: Meter,
     registry: Arc<Registry>,
     cycles: Arc<Cycles>,
-    instruments: Vec<(Namespace, Metric)>,
+    /// Locked for a look or an addition, never while the SDK is called.
+    instruments: Mutex<Vec<(Namespace, Metric)>>,
     registered_at: Instant,
-}
-
-/// What there is to know of a meter while another thread makes instruments on it.
-pub(crate) struct KnownMeter {
-    cycles: Arc<Cycles>,
-    instruments: Vec<(Namespace, Metric)>,
-}
-
-impl KnownMeter {
-    /// Whether there are all instruments that `attached` needs.
-    pub(crate) fn covers(&self, attached: &Attached, with_numbers: bool) -> bool {
-        let namespace = &attached.identity().namespace;
-        let is_needed = |row: &&Row| if row.is_histogram() { self.cycles.replays() } else { with_numbers };
-        let has = |row: &Row| {
-            self.instruments.iter().any(|(known, metric)| *metric == row.metric && known == namespace)
-        };
-        attached.rows().iter().filter(is_needed).all(has)
-    }
-
-    /// Observes the last values of a source once more.
-    pub(crate) fn end(&self, last: &Last) {
-        self.cycles.end(last);
-    }
 }
 
 impl RegisteredMeter {
     /// The meter provider keeps the callbacks for good, and with them `registry`, which holds what
     /// is attached alone. Counters and replayed histograms go on from what the meters `before` have
     /// observed: a pipeline that was rebuilt repeats nothing.
-    pub(crate) fn new(meter: Meter, registry: Arc<Registry>, options: &Options, before: &[Self]) -> Self {
+    pub(crate) fn new(
+        meter: Meter,
+        registry: Arc<Registry>,
+        options: &Options,
+        before: &[Arc<Self>],
+    ) -> Self {
         let mut observed: Vec<ObservedBefore> = Vec::new();
         for one in before.iter().flat_map(|meter| meter.cycles.observed()) {
             observed.retain(|known| known.attachment != one.attachment);
             observed.push(one);
         }
-        let recorded = before.iter().flat_map(|meter| meter.cycles.recorded()).collect();
+        let replays = before.iter().filter_map(|meter| meter.cycles.replay.as_ref());
+        let recorded = replays.flat_map(|replay| lock(replay).recorded()).collect();
         Self {
             meter,
             registry,
             cycles: Arc::new(Cycles::new(options.replay, observed, recorded)),
-            instruments: Vec::new(),
+            instruments: Mutex::default(),
             registered_at: Instant::now(),
         }
     }
 
+    /// The instruments that `attached` needs and the meter has not.
+    fn lacks<'a>(&self, attached: &'a Attached, with_numbers: bool) -> Vec<&'a Row> {
+        let (instruments, replays) = (lock(&self.instruments), self.cycles.replay.is_some());
+        let namespace = &attached.identity().namespace;
+        let is_needed = |row: &&Row| if row.is_histogram() { replays } else { with_numbers };
+        let is_there =
+            |row: &Row| instruments.iter().any(|(of, metric)| *metric == row.metric && of == namespace);
+        attached.rows().iter().filter(is_needed).filter(|row| !is_there(row)).collect()
+    }
+
+    /// Whether there are all instruments that `attached` needs.
+    pub(crate) fn covers(&self, attached: &Attached, with_numbers: bool) -> bool {
+        self.lacks(attached, with_numbers).is_empty()
+    }
+
+    /// Observes the last values of a source once more.
+    pub(crate) fn end(&self, last: &Last) {
+        self.cycles.end(last);
+    }
+
     /// Makes the instruments that `attached` needs and the meter has not. Takes the lock of the
     /// SDK's pipeline, and must not be called with one that a callback takes.
-    pub(crate) fn cover(&mut self, attached: &Attached, with_numbers: bool) {
-        let namespace = &attached.identity().namespace;
-        for row in attached.rows() {
-            let instrument = (namespace.clone(), row.metric);
-            if self.instruments.contains(&instrument) {
-                continue;
+    pub(crate) fn cover(&self, attached: &Attached, with_numbers: bool) {
+        for row in self.lacks(attached, with_numbers) {
+            let namespace = attached.identity().namespace.clone();
+            if let Some(replay) = self.cycles.replay.as_ref().filter(|_| row.is_histogram()) {
+                let Some(replayed) = Replayed::new(&self.meter, attached, row) else { continue };
+                lock(replay).add(replayed);
+            } else {
+                let callback = Callback {
+                    registry: self.registry.clone(),
+                    cycles: self.cycles.clone(),
+                    index: lock(&self.instruments).len(),
+                    namespace: namespace.clone(),
+                    metric: row.metric,
+                };
+                create(&self.meter, row.definition, callback);
             }
-            if row.is_histogram() {
-                if self.cycles.replays()
-                    && let Some(replayed) = Replayed::new(&self.meter, attached, row)
-                {
-                    self.cycles.replay_through(replayed);
-                    self.instruments.push(instrument);
-                }
-                continue;
-            }
-            if with_numbers {
-                self.create(namespace, row);
-                self.instruments.push(instrument);
-            }
+            lock(&self.instruments).push((namespace, row.metric));
         }
-    }
-
-    /// What there is to know of it without the lock that makes instruments.
-    pub(crate) fn known(&self) -> KnownMeter {
-        KnownMeter { cycles: self.cycles.clone(), instruments: self.instruments.clone() }
-    }
-
-    fn create(&self, namespace: &Namespace, row: &Row) {
-        let callback = Callback {
-            registry: self.registry.clone(),
-            cycles: self.cycles.clone(),
-            index: self.instruments.len(),
-            namespace: namespace.clone(),
-            metric: row.metric,
-        };
-        create(&self.meter, row.definition, callback);
     }
 
     /// What the meter has collected.
@@ -113,11 +99,11 @@ impl RegisteredMeter {
         let log = self.cycles.log();
         MeterStatus {
             age: now.saturating_duration_since(self.registered_at),
-            has_instruments: !self.instruments.is_empty(),
+            has_instruments: !lock(&self.instruments).is_empty(),
             collections: log.count,
             last_collection: log.last.map(|last| now.saturating_duration_since(last)),
             longest_pause: log.longest_pause,
-            replay_backlog: self.cycles.backlog(),
+            replay_backlog: self.cycles.replay.as_ref().map_or(0, |replay| lock(replay).backlog()),
         }
     }
 }

@@ -9,4 +9,4 @@ mod cycle;
 mod instruments;
 mod replay;
 
-pub(crate) use instruments::{KnownMeter, RegisteredMeter};
+pub(crate) use instruments::RegisteredMeter;

@@ -76,17 +76,10 @@ struct Progress {
 }
 
 impl Progress {
-    /// Nothing but what was counted before the attachment.
-    fn new(scale: &Scale, base: Option<&HistogramSnapshot>) -> Self {
-        let mut recorded = vec![0; scale.buckets()];
-        if let Some(base) = base.filter(|base| base.scale.as_ref() == Some(scale)) {
-            recorded.copy_from_slice(&base.buckets);
-        }
-        Self::after(scale, recorded)
-    }
-
-    /// What was recorded already.
-    fn after(scale: &Scale, recorded: Vec<u64>) -> Self {
+    /// What was recorded already, or else was counted before the attachment.
+    fn new(scale: &Scale, recorded: Option<Vec<u64>>) -> Self {
+        let recorded = recorded.filter(|recorded| recorded.len() == scale.buckets());
+        let recorded = recorded.unwrap_or_else(|| vec![0; scale.buckets()]);
         Self { values_s: values_s(scale), due: vec![0; recorded.len()], recorded }
     }
 
@@ -202,9 +195,10 @@ impl Replay {
         row.for_each_histogram(series.snapshot, merged, |index, counted| {
             let Some(scale) = &counted.scale else { return };
             let key = (series.attached.number(), row.metric, index);
-            let progress = progress.entry(key).or_insert_with(|| match recorded_before.remove(&key) {
-                Some(recorded) if recorded.len() == scale.buckets() => Progress::after(scale, recorded),
-                _ => begin(series.attached, row, index, scale),
+            let progress = progress.entry(key).or_insert_with(|| {
+                let before = recorded_before.remove(&key).filter(|before| before.len() == scale.buckets());
+                let base = || Some(row.histogram_at(series.attached.base(), index, scale)?.buckets);
+                Progress::new(scale, before.or_else(base))
             });
             total = total.saturating_add(progress.count_due(&counted.buckets));
         });
@@ -223,17 +217,6 @@ impl Replay {
             progress.record(own, own_share, histogram, attributes);
         }
     }
-}
-
-/// The progress of a series that begins: what was counted before the attachment is not replayed.
-fn begin(attached: &Attached, row: &Row, index: usize, scale: &Scale) -> Progress {
-    let (mut base, mut merged) = (None, HistogramSnapshot::default());
-    row.for_each_histogram(attached.base(), &mut merged, |series, histogram| {
-        if series == index {
-            base = Some(histogram.clone());
-        }
-    });
-    Progress::new(scale, base.as_ref())
 }
 
 /// A value for each bucket that the SDK counts in it: the midpoint, and just above its lower bound

@@ -1,7 +1,7 @@
 //! The destinations of an instrumentation: where pipelines lead, and what each has received.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use opentelemetry::otel_warn;
 use opentelemetry_sdk::metrics::Temporality;
@@ -10,6 +10,7 @@ use super::config::Headers;
 use super::outbox::Outbox;
 use super::pipeline::PipelineReport;
 use super::wire::Limits;
+use crate::lock::lock;
 use crate::options::HistogramOptions;
 use crate::source::{Attached, Last};
 
@@ -101,8 +102,4 @@ impl Destinations {
     pub(crate) fn is_any(&self) -> bool {
         lock(&self.reports).iter().any(|report| report.is_open())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -16,6 +16,7 @@ use super::client::{Cause, ExportError, later};
 use super::config::OtlpResource;
 use super::outbox::Export;
 use super::pipeline::Pipeline;
+use crate::lock::lock;
 
 /// Exports what the SDK collected, and the worker metrics, in one request over one connection.
 ///
@@ -61,7 +62,7 @@ impl OtlpExporter {
     }
 
     fn remember(&self, resource: &opentelemetry_sdk::Resource) {
-        let mut known = self.resource.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = lock(&self.resource);
         if known.as_ref() != Some(resource) {
             *known = Some(resource.clone());
         }
@@ -128,7 +129,7 @@ impl OtlpExporter {
     /// The reader has exported already, unless the SDK had nothing to export: then last values may
     /// be left, or everything.
     fn export_last_values(&self, timeout: Duration) -> OTelSdkResult {
-        let known = self.resource.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let known = lock(&self.resource).clone();
         if known.is_some() && !self.pipeline.outbox.has_last_values() {
             return Ok(());
         }

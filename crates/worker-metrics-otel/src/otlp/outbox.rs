@@ -3,7 +3,7 @@
 //! Filled by each export and when a source is detached. Holds no lock while requests travel.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry_sdk::Resource;
@@ -11,6 +11,7 @@ use opentelemetry_sdk::metrics::Temporality;
 
 use super::delivery::Ledger;
 use super::wire::{Envelope, Limits, Request, RequestId, Requests};
+use crate::lock::lock;
 use crate::options::HistogramOptions;
 use crate::scope::scope;
 use crate::source::{Attached, Last, Registry, Snapshots};
@@ -67,10 +68,6 @@ impl Outbox {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes it for a pipeline; returns whether it was free.
     pub(crate) fn take(&self) -> bool {
         !self.is_in_use.swap(true, Relaxed)
@@ -83,7 +80,7 @@ impl Outbox {
 
     /// Sets the limits of the pipeline that has taken it.
     pub(crate) fn set_limits(&self, limits: Limits) {
-        self.lock().requests.limits = limits;
+        lock(&self.state).requests.limits = limits;
     }
 
     /// Begins an export of every attached source. `None` while another one is under way.
@@ -94,7 +91,7 @@ impl Outbox {
         with_numbers: bool,
         time: SystemTime,
     ) -> Option<Export> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if std::mem::replace(&mut state.is_under_way, true) {
             return None;
         }
@@ -123,7 +120,7 @@ impl Outbox {
 
     /// Whether sources were detached since the last export.
     pub(crate) fn has_last_values(&self) -> bool {
-        self.lock().has_last_values
+        lock(&self.state).has_last_values
     }
 
     /// Takes the last values of a source that was detached.
@@ -133,7 +130,7 @@ impl Outbox {
 
     /// Takes the last values of a source that was detached at `time`.
     pub(super) fn end_at(&self, last: &Last, with_numbers: bool, time: SystemTime) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if state.last_export.elapsed() > LONGEST_WAIT {
             let forgotten = state.ledger.forget_ended();
             state.given_up += forgotten as u64;
@@ -146,7 +143,7 @@ impl Outbox {
     /// Ends the series of a source of which nothing more is known: it panicked when it was asked
     /// for its last values.
     pub(super) fn end_without_values(&self, attached: &Attached) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.ledger.end_without_values(attached);
         state.has_last_values = true;
     }
@@ -154,12 +151,12 @@ impl Outbox {
     /// Whether nothing is left to send, now or later.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.lock().ledger.is_empty()
+        lock(&self.state).ledger.is_empty()
     }
 
     /// The number of series that were given up: nobody took their last values.
     pub(crate) fn given_up(&self) -> u64 {
-        self.lock().given_up
+        lock(&self.state).given_up
     }
 }
 
@@ -170,7 +167,7 @@ impl Export {
 
     /// Notes what became of a request.
     pub(crate) fn settle(&self, request: RequestId, is_taken: bool) {
-        self.outbox.lock().ledger.settle(request, is_taken);
+        lock(&self.outbox.state).ledger.settle(request, is_taken);
     }
 }
 
@@ -178,7 +175,7 @@ impl Drop for Export {
     fn drop(&mut self) {
         // Without the requests, whose buffers are reused.
         self.requests.clear();
-        let mut state = self.outbox.lock();
+        let mut state = lock(&self.outbox.state);
         let given_up = state.ledger.export_is_over();
         state.given_up += given_up as u64;
         state.spare = std::mem::take(&mut self.requests);

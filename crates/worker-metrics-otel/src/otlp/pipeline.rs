@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::client::{Cause, Client, ExportError, NetworkThread, named};
 use super::outbox::{Export, Outbox};
+use crate::lock::lock;
 use crate::numbers_route::NumbersRoute;
 use crate::source::Registry;
 use crate::status::OtlpStatus;
@@ -183,12 +184,8 @@ impl PipelineReport {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Exports> {
-        self.exports.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn note(&self, error: Option<&ExportError>) {
-        let mut exports = self.lock();
+        let mut exports = lock(&self.exports);
         match error {
             None => {
                 exports.taken += 1;
@@ -204,7 +201,7 @@ impl PipelineReport {
 
     /// Logs a failure: the first one, and then one a minute at most.
     fn warn(&self, error: &ExportError) {
-        let mut exports = self.lock();
+        let mut exports = lock(&self.exports);
         let now = std::time::Instant::now();
         if exports.warned_at.is_some_and(|at| now.saturating_duration_since(at) < WARNING_PAUSE) {
             return;
@@ -226,7 +223,7 @@ impl PipelineReport {
 
     /// What has become of the exports.
     pub(crate) fn status(&self, now: std::time::Instant) -> OtlpStatus {
-        let exports = self.lock();
+        let exports = lock(&self.exports);
         let since = |at: std::time::Instant| now.saturating_duration_since(at);
         OtlpStatus {
             destination: self.destination(),

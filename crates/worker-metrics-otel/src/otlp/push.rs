@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::client::{Cause, ExportError, later};
 use super::pipeline::Pipeline;
+use crate::lock::lock;
 use crate::status::OtlpStatus;
 
 /// Exports the worker metrics by OTLP, from a thread of its own, until it is shut down or dropped.
@@ -128,7 +129,7 @@ impl Push {
     /// [`ExportError`] if that export failed: what it carried is lost. Also if the push is shut
     /// down already.
     pub fn shutdown_with_timeout(&self, timeout: Duration) -> Result<(), ExportError> {
-        let Some(end) = self.end.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+        let Some(end) = lock(&self.end).take() else {
             return Err(self.pipeline.error(Cause::Stopped));
         };
         let (flush, answer) = self.flush(timeout);

@@ -4,7 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 #[cfg(feature = "otlp")]
 use std::time::SystemTime;
 
@@ -13,6 +13,7 @@ use worker_metrics::{Identity, Metric, Snapshot, Source};
 
 use super::Row;
 use super::attributes::Attributes;
+use crate::lock::lock;
 use crate::options::Options;
 
 /// One attached source.
@@ -30,13 +31,6 @@ pub(crate) struct Attached {
     panicked: AtomicBool,
 }
 
-/// A source, and what it says of itself.
-pub(super) struct Described {
-    pub(super) source: Arc<dyn Source>,
-    pub(super) identity: Identity,
-    pub(super) definitions: Vec<worker_metrics::Row>,
-}
-
 /// The last values of a source that was detached.
 #[derive(Clone)]
 pub(crate) struct Last {
@@ -46,20 +40,26 @@ pub(crate) struct Last {
 
 impl Attached {
     /// `with_id` where the name alone does not identify the source.
-    pub(super) fn new(described: Described, number: u64, with_id: bool, options: &Options) -> Self {
-        let Described { source, identity, definitions } = described;
+    pub(super) fn new(
+        source: Arc<dyn Source>,
+        identity: Identity,
+        definitions: Vec<worker_metrics::Row>,
+        number: u64,
+        with_id: bool,
+        options: &Options,
+    ) -> Self {
         let mut attached = Self {
             source: Mutex::new(Some(source)),
+            identity,
             definitions,
             rows: Vec::new(),
             number,
             #[cfg(feature = "otlp")]
             attached_at: SystemTime::now(),
-            base: Snapshot::with_histograms(),
+            base: Snapshot::new(),
             panicked: AtomicBool::new(false),
-            identity,
         };
-        let mut base = std::mem::take(&mut attached.base);
+        let mut base = Snapshot::with_histograms();
         attached.collect(&mut base);
         attached.base = base;
         attached.rows = attached.exported_rows(with_id, options);
@@ -74,13 +74,16 @@ impl Attached {
     }
 
     fn exported_rows(&self, with_id: bool, options: &Options) -> Vec<Row> {
-        let attributes = Attributes::new(&self.identity, with_id, options);
-        let is_provided =
-            |metric| self.definitions.iter().any(|row| row.metric() == metric && row.is_covered());
+        let mut attributes = Attributes::new(&self.identity, with_id, options);
+        let provided = self.definitions.iter().filter(|row| row.is_covered()).map(|row| row.metric());
+        let provided: Vec<_> = provided.collect();
         let metrics = Metric::ALL.iter().copied();
         metrics
-            .filter(|metric| options.exports(metric.definition()) && is_provided(*metric))
-            .map(|metric| Row::new(metric, &self.identity, attributes.of(metric), options, &self.base))
+            .filter(|metric| options.exports(metric.definition()) && provided.contains(metric))
+            .map(|metric| {
+                let sets = attributes.of(metric.definition());
+                Row::new(metric, &self.identity, sets, options, &self.base)
+            })
             .collect()
     }
 
@@ -135,7 +138,7 @@ impl Attached {
     pub(super) fn release(&self) -> Option<Snapshot> {
         let mut last = Snapshot::with_histograms();
         let collected = self.collect(&mut last);
-        drop(self.source.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(lock(&self.source).take());
         collected.then_some(last)
     }
 
@@ -150,7 +153,7 @@ impl Attached {
         if self.has_panicked() {
             return None;
         }
-        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let source = lock(&self.source).clone()?;
         let answer = catch_unwind(AssertUnwindSafe(|| question(&*source))).ok();
         if answer.is_none() && !self.panicked.swap(true, Relaxed) {
             otel_warn!(

@@ -4,38 +4,20 @@
 
 use std::sync::Arc;
 
-use opentelemetry::{Key, KeyValue};
+use opentelemetry::{Key, KeyValue, Value};
 use worker_metrics::catalogue::Level;
-use worker_metrics::{Attribute, Definition, Identity, Metric};
+use worker_metrics::{Attribute, Definition, Identity};
 
 use crate::options::{Detail, Options};
 
 /// The attributes of one series, sorted by key: the SDK sorts what is not, at every observation.
 pub(crate) type AttributeSet = Box<[KeyValue]>;
 
-/// For each row of the catalogue, the attribute sets of its series, in the order in which their
-/// values are read.
-#[derive(Debug)]
-pub(super) struct Attributes {
-    by_row: Vec<Arc<[AttributeSet]>>,
-}
-
-impl Attributes {
-    /// `with_id` where the name alone does not tell the source apart.
-    pub(super) fn new(identity: &Identity, with_id: bool, options: &Options) -> Self {
-        let mut shapes = Shapes { identity, with_id, options, built: Vec::new() };
-        Self { by_row: Metric::ALL.iter().map(|metric| shapes.sets_of(metric.definition())).collect() }
-    }
-
-    /// The attribute sets of a metric.
-    pub(super) fn of(&self, metric: Metric) -> Arc<[AttributeSet]> {
-        self.by_row.get(metric as usize).map_or_else(|| [].into(), Arc::clone)
-    }
-}
-
-/// Builds attribute sets; rows of the same shape share theirs.
-struct Shapes<'a> {
+/// Builds the attribute sets of the series of a source, in the order in which their values are
+/// read; rows of the same shape share theirs.
+pub(super) struct Attributes<'a> {
     identity: &'a Identity,
+    /// Where the name alone does not tell the source apart.
     with_id: bool,
     options: &'a Options,
     built: Vec<(Shape, Arc<[AttributeSet]>)>,
@@ -48,8 +30,13 @@ struct Shape {
     states: Vec<&'static str>,
 }
 
-impl Shapes<'_> {
-    fn sets_of(&mut self, definition: &Definition) -> Arc<[AttributeSet]> {
+impl<'a> Attributes<'a> {
+    pub(super) fn new(identity: &'a Identity, with_id: bool, options: &'a Options) -> Self {
+        Self { identity, with_id, options, built: Vec::new() }
+    }
+
+    /// The attribute sets of a metric.
+    pub(super) fn of(&mut self, definition: &Definition) -> Arc<[AttributeSet]> {
         let shape = Shape {
             level: match definition.level() {
                 Level::Worker if self.options.detail_of(definition) == Detail::Runtime => Level::Runtime,
@@ -67,16 +54,21 @@ impl Shapes<'_> {
     }
 
     fn build(&self, shape: &Shape) -> Vec<AttributeSet> {
+        let pair = |attribute, value: Value| Some(KeyValue::new(self.key(attribute), value));
+        let index = |index: usize| i64::try_from(index).unwrap_or(i64::MAX);
         let members: Vec<_> = match shape.level {
             Level::Runtime => vec![None],
-            Level::Worker => (0..self.identity.workers).map(|index| Some(self.worker_index(index))).collect(),
+            Level::Worker => (0..self.identity.workers)
+                .map(|worker| pair(Attribute::WorkerIndex, index(worker).into()))
+                .collect(),
             Level::TaskGroup => {
-                self.identity.task_groups.iter().map(|name| Some(self.task_group(name))).collect()
+                let groups = self.identity.task_groups.iter();
+                groups.map(|name| pair(Attribute::TaskGroup, Value::String(name.clone().into()))).collect()
             }
             _ => Vec::new(),
         };
         let states: Vec<_> = match shape.state_attribute {
-            Some(attribute) => shape.states.iter().map(|state| Some(self.state(attribute, state))).collect(),
+            Some(attribute) => shape.states.iter().map(|state| pair(attribute, (*state).into())).collect(),
             None => vec![None],
         };
         let mut sets = Vec::with_capacity(members.len() * states.len());
@@ -105,18 +97,6 @@ impl Shapes<'_> {
             set.push(KeyValue::new(self.key(Attribute::Flavor), flavor));
         }
         set
-    }
-
-    fn worker_index(&self, index: usize) -> KeyValue {
-        KeyValue::new(self.key(Attribute::WorkerIndex), i64::try_from(index).unwrap_or(i64::MAX))
-    }
-
-    fn task_group(&self, name: &Arc<str>) -> KeyValue {
-        KeyValue::new(self.key(Attribute::TaskGroup), name.clone())
-    }
-
-    fn state(&self, attribute: Attribute, state: &'static str) -> KeyValue {
-        KeyValue::new(self.key(attribute), state)
     }
 
     fn key(&self, attribute: Attribute) -> Key {

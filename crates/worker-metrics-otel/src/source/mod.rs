@@ -14,4 +14,4 @@ pub(crate) use attributes::AttributeSet;
 pub(crate) use number::Number;
 pub(crate) use registry::Registry;
 pub(crate) use row::Row;
-pub(crate) use snapshots::Snapshots;
+pub(crate) use snapshots::{Snapshots, follow};

@@ -1,5 +1,7 @@
 //! Numbers of a snapshot, in the order of the attributes of their series.
 
+use std::time::Duration;
+
 use worker_metrics::catalogue::{Reading, Reduction};
 use worker_metrics::{Microstate, MicrostateTimes, Snapshot};
 
@@ -50,46 +52,46 @@ pub(super) fn for_each_number(
     take: impl FnMut(usize, Number),
 ) {
     let workers = snapshot.workers().iter();
-    let per_worker = |states: usize| series == states * workers.len();
+    let is_per_worker = |states: usize| series == states * workers.len();
+    let count = |count: Option<u64>| count.map(Number::Count);
+    let seconds = |time: Option<Duration>| time.map(|time| Number::Seconds(time.as_secs_f64()));
     match reading {
-        Reading::Count(read) => give([read(snapshot).map(Number::Count)], take),
-        Reading::CountByState(_, counts) => {
-            give(counts.iter().map(|count| (count.read)(snapshot).map(Number::Count)), take);
+        Reading::Count(read) => give([count(read(snapshot))], take),
+        Reading::CountByState(_, counts) => give(counts.iter().map(|by| count((by.read)(snapshot))), take),
+        Reading::WorkerCount(counter) => {
+            let counts = workers.clone().map(|worker| count(worker.count(counter)));
+            give_reduced(counts, is_per_worker(1), Reduction::Sum, take);
         }
-        Reading::WorkerCount(_) | Reading::WorkerValue(_) => {
-            let counts = workers.clone().map(|worker| match reading {
-                Reading::WorkerCount(counter) => worker.count(counter),
-                Reading::WorkerValue(read) => read(worker),
-                _ => None,
-            });
-            if per_worker(1) {
-                give(counts.map(|count| count.map(Number::Count)), take);
-            } else {
-                give([counts.reduce(saturating_sum).flatten().map(Number::Count)], take);
-            }
+        Reading::WorkerValue(read) => {
+            let counts = workers.clone().map(|worker| count(read(worker)));
+            give_reduced(counts, is_per_worker(1), Reduction::Sum, take);
         }
         Reading::WorkerTime { read, reduction, .. } => {
-            let seconds = workers.clone().map(|worker| read(worker).map(|time| time.as_secs_f64()));
-            if per_worker(1) {
-                give(seconds.map(|seconds| seconds.map(Number::Seconds)), take);
-            } else {
-                give([reduce(reduction, seconds.flatten()).map(Number::Seconds)], take);
-            }
+            let times = workers.clone().map(|worker| seconds(read(worker)));
+            give_reduced(times, is_per_worker(1), reduction, take);
         }
         Reading::WorkerTimeByMicrostate(read) => {
+            let of = |state, times: Option<MicrostateTimes>| seconds(times.map(|times| times.of(state)));
             let times = workers.clone().map(read);
-            let of = |state: Microstate| move |times: MicrostateTimes| times.of(state).as_secs_f64();
-            if per_worker(Microstate::ALL.len()) {
-                let seconds = times.flat_map(|times| Microstate::ALL.map(|state| times.map(of(state))));
-                give(seconds.map(|seconds| seconds.map(Number::Seconds)), take);
+            if is_per_worker(Microstate::ALL.len()) {
+                give(times.flat_map(|times| Microstate::ALL.map(|state| of(state, times))), take);
             } else {
-                let known = |state| times.clone().flatten().map(of(state));
-                let sums = Microstate::ALL.map(|state| reduce(Reduction::Sum, known(state)));
-                give(sums.map(|sum| sum.map(Number::Seconds)), take);
+                let of_all = |state| times.clone().filter_map(move |times| of(state, times));
+                give(Microstate::ALL.map(|state| reduce(Reduction::Sum, of_all(state))), take);
             }
         }
         _ => {}
     }
+}
+
+/// Passes on the numbers of all workers, or the one that they are reduced to.
+fn give_reduced(
+    numbers: impl Iterator<Item = Option<Number>>,
+    is_per_worker: bool,
+    reduction: Reduction,
+    take: impl FnMut(usize, Number),
+) {
+    if is_per_worker { give(numbers, take) } else { give([reduce(reduction, numbers.flatten())], take) }
 }
 
 /// Passes on the numbers that are known.
@@ -101,24 +103,20 @@ fn give(numbers: impl IntoIterator<Item = Option<Number>>, mut take: impl FnMut(
     }
 }
 
-fn saturating_sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.saturating_add(other)),
-        (one, other) => one.or(other),
-    }
-}
-
 /// **Absent when** no worker has a value.
-fn reduce(reduction: Reduction, values: impl Iterator<Item = f64>) -> Option<f64> {
+fn reduce(reduction: Reduction, numbers: impl Iterator<Item = Number>) -> Option<Number> {
     let mut count = 0_u32;
-    let (sum, largest) = values.fold((0.0, 0.0), |(sum, largest), value| {
-        count += 1;
-        (sum + value, f64::max(largest, value))
-    });
-    (count > 0).then(|| match reduction {
-        Reduction::Sum => sum,
-        Reduction::Largest => largest,
+    let reduced = numbers.inspect(|_| count += 1).reduce(|one, other| match (one, other) {
+        (Number::Count(one), Number::Count(other)) => Number::Count(one.saturating_add(other)),
+        (Number::Seconds(one), Number::Seconds(other)) => Number::Seconds(match reduction {
+            Reduction::Largest => one.max(other),
+            _ => one + other,
+        }),
+        (one, _) => one,
+    })?;
+    Some(match (reduced, reduction) {
+        (Number::Count(_), _) | (_, Reduction::Sum | Reduction::Largest) => reduced,
         // The mean, and whatever else may come.
-        _ => sum / f64::from(count),
+        (Number::Seconds(sum), _) => Number::Seconds(sum / f64::from(count)),
     })
 }

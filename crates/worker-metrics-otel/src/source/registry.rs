@@ -4,12 +4,12 @@
 //! and stores, never while a source is collected or the SDK is called.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use worker_metrics::{Identity, Namespace, Source};
 
-use super::attached::Described;
 use super::{Attached, Last};
+use crate::lock::lock;
 use crate::options::{AttachError, Options};
 
 /// The attached sources.
@@ -51,10 +51,6 @@ impl State {
 }
 
 impl Registry {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Adds a source. No collection sees it before its values at the attachment are known.
     pub(crate) fn add(
         &self,
@@ -83,10 +79,10 @@ impl Registry {
     ) -> Result<Arc<Attached>, AttachError> {
         // Whatever may panic in the source does so before anything has changed.
         let (identity, definitions) = (source.identity().clone(), source.definitions().to_vec());
-        let (number, with_id) = self.lock().join(&identity)?;
-        let described = Described { source, identity: identity.clone(), definitions };
-        let attached = Arc::new(change(Attached::new(described, number, with_id, options)));
-        let mut state = self.lock();
+        let (number, with_id) = lock(&self.state).join(&identity)?;
+        let attached = Attached::new(source, identity.clone(), definitions, number, with_id, options);
+        let attached = Arc::new(change(attached));
+        let mut state = lock(&self.state);
         state.joining.retain(|joining| *joining != identity);
         state.attached.push(attached.clone());
         state.version += 1;
@@ -96,7 +92,7 @@ impl Registry {
     /// Removes a source and lets go of it; returns its last values, unless it has panicked.
     pub(crate) fn remove(&self, attached: &Arc<Attached>) -> Option<Last> {
         {
-            let mut state = self.lock();
+            let mut state = lock(&self.state);
             state.attached.retain(|other| !Arc::ptr_eq(other, attached));
             state.version += 1;
         }
@@ -105,17 +101,17 @@ impl Registry {
     }
 
     pub(crate) fn attached(&self) -> Vec<Arc<Attached>> {
-        self.lock().attached.clone()
+        lock(&self.state).attached.clone()
     }
 
     /// The number of attached sources.
     pub(crate) fn len(&self) -> usize {
-        self.lock().attached.len()
+        lock(&self.state).attached.len()
     }
 
     /// The attached sources, if they have changed since `version`, which is brought up to date.
     pub(crate) fn changed_since(&self, version: &mut u64) -> Option<Vec<Arc<Attached>>> {
-        let state = self.lock();
+        let state = lock(&self.state);
         if *version == state.version {
             return None;
         }

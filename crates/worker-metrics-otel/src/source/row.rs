@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use worker_metrics::catalogue::{Instrument, Reading};
-use worker_metrics::histogram::HistogramSnapshot;
+use worker_metrics::histogram::{HistogramSnapshot, Scale};
 use worker_metrics::{Definition, Identity, Metric, Snapshot};
 
 use super::AttributeSet;
@@ -76,6 +76,22 @@ impl Row {
     /// histogram.
     pub(crate) fn for_each_number(&self, snapshot: &Snapshot, take: impl FnMut(usize, Number)) {
         for_each_number(self.definition.reading, snapshot, self.attributes.len(), take);
+    }
+
+    /// The histogram of a series in a snapshot, if it is on this scale.
+    pub(crate) fn histogram_at(
+        &self,
+        snapshot: &Snapshot,
+        index: usize,
+        scale: &Scale,
+    ) -> Option<HistogramSnapshot> {
+        let mut found = None;
+        self.for_each_histogram(snapshot, &mut HistogramSnapshot::default(), |series, histogram| {
+            if series == index && histogram.scale.as_ref() == Some(scale) {
+                found = Some(histogram.clone());
+            }
+        });
+        found
     }
 
     /// Runs `take` for each series with its index; `merged` is a buffer for the sum of all workers.

@@ -2,11 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
 use worker_metrics::{Coverage, Identity, Row, Snapshot, Source, WorkerInfo};
 
+use crate::lock::lock;
+use crate::source::follow;
 use crate::stall::{Stall, Stalls};
 
 /// A layer around a source: it covers the rows that the source leaves to a watchdog.
@@ -35,10 +37,6 @@ impl WatchedSource {
         }
     }
 
-    fn stalls(&self) -> MutexGuard<'_, Stalls> {
-        self.stalls.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What the source says of a worker; nothing if it panics, so that the stall is reported all
     /// the same.
     fn info(&self, worker: usize) -> WorkerInfo {
@@ -57,7 +55,7 @@ impl WatchedSource {
         }
         let observed = catch_unwind(AssertUnwindSafe(|| {
             self.source.collect(snapshot);
-            let begun = self.stalls().observe(snapshot, Instant::now()).into_iter();
+            let begun = lock(&self.stalls).observe(snapshot, Instant::now()).into_iter();
             begun
                 .map(|(worker, age)| Stall::new(self.source.identity(), worker, age, self.info(worker)))
                 .collect()
@@ -84,7 +82,7 @@ impl Source for WatchedSource {
             resume_unwind(Box::new("the source has panicked on the watchdog's thread"));
         }
         self.source.collect(snapshot);
-        self.stalls().fill(snapshot);
+        lock(&self.stalls).fill(snapshot);
     }
 
     fn worker_info(&self, worker: usize) -> WorkerInfo {
@@ -100,19 +98,22 @@ pub(crate) struct WatchedSources {
 
 impl WatchedSources {
     pub(crate) fn add(&self, source: &Arc<WatchedSource>) {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(source));
+        lock(&self.sources).push(Arc::downgrade(source));
     }
 
     /// Observes every source, with a snapshot for each in `snapshots`. Returns the stalls that have
     /// begun: all sources are counted before any is reported, since a callback may take its time.
     pub(super) fn observe(&self, snapshots: &mut Observations) -> Vec<Stall> {
         {
-            let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sources = lock(&self.sources);
             sources.retain(|source| source.strong_count() > 0);
-            snapshots.follow(&sources);
+            let is_known = |(source, (known, _)): (&Weak<_>, &(Weak<_>, _))| source.ptr_eq(known);
+            if sources.len() != snapshots.len() || !sources.iter().zip(&*snapshots).all(is_known) {
+                follow(snapshots, sources.iter().cloned(), Snapshot::new);
+            }
         }
         let mut stalls = Vec::new();
-        for (source, snapshot) in &mut snapshots.0 {
+        for (source, snapshot) in snapshots {
             if let Some(source) = source.upgrade() {
                 stalls.append(&mut source.observe(snapshot));
             }
@@ -122,26 +123,7 @@ impl WatchedSources {
 }
 
 /// A snapshot without histograms for each source that is observed.
-#[derive(Default)]
-pub(super) struct Observations(Vec<(Weak<WatchedSource>, Snapshot)>);
-
-impl Observations {
-    fn follow(&mut self, sources: &[Weak<WatchedSource>]) {
-        let is_same = self.0.len() == sources.len()
-            && self.0.iter().zip(sources).all(|((known, _), source)| known.ptr_eq(source));
-        if is_same {
-            return;
-        }
-        let mut before = std::mem::take(&mut self.0);
-        self.0 = sources
-            .iter()
-            .map(|source| match before.iter().position(|(known, _)| known.ptr_eq(source)) {
-                Some(known) => before.swap_remove(known),
-                None => (source.clone(), Snapshot::new()),
-            })
-            .collect();
-    }
-}
+pub(super) type Observations = Vec<(Weak<WatchedSource>, Snapshot)>;
 
 #[cfg(test)]
 mod tests {
@@ -163,7 +145,7 @@ mod tests {
             .collect();
         let mut observations = Observations::default();
         watched.observe(&mut observations);
-        assert_eq!(observations.0.len(), sources.len());
+        assert_eq!(observations.len(), sources.len());
         let allocations = allocation_counter::measure(|| drop(watched.observe(&mut observations)));
         assert_eq!(allocations.count_total, 0);
     }

@@ -1,8 +1,8 @@
 //! The client of one destination.
 
 use std::fmt;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use super::diagnosis::diagnose;
 use super::retry::{Failure, Pauses, asked_for};
 use super::transport::{Answer, Outgoing};
 use super::{Cause, ExportError, later};
+use crate::lock::lock;
 use crate::otlp::config::{Compression, Headers, Protocol, RetryPolicy};
 use crate::otlp::connection::Connection;
 
@@ -117,12 +118,12 @@ impl Client {
 
     /// The rest of the wait that the receiver has asked for.
     fn wait(&self) -> Option<Duration> {
-        let not_before = self.memory.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        let not_before = lock(&self.memory.not_before);
         (*not_before)?.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())
     }
 
     fn remember(&self, wait: Duration) {
-        *self.memory.not_before.lock().unwrap_or_else(PoisonError::into_inner) = Some(later(wait));
+        *lock(&self.memory.not_before) = Some(later(wait));
     }
 
     /// Reports what a receiver says of a request that it took.

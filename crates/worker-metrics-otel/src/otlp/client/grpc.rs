@@ -1,7 +1,7 @@
 //! OTLP over gRPC.
 
 use std::error::Error;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use bytes::{Buf, BufMut, Bytes};
 use http::uri::PathAndQuery;
@@ -19,6 +19,7 @@ use super::Cause;
 use super::error::cause_of;
 use super::retry::{Again, Failure, is_retryable};
 use super::transport::{Answer, Outgoing};
+use crate::lock::lock;
 use crate::otlp::config::{Compression, Endpoint, Headers, OtlpError, TlsConfig};
 
 /// A channel to a receiver.
@@ -74,13 +75,13 @@ impl Grpc {
     pub(super) fn reconnect(&self) {
         if let Connection::Own { builder, channel, runtime } = &self.connection {
             let _entered = runtime.enter();
-            *channel.lock().unwrap_or_else(PoisonError::into_inner) = builder.connect_lazy();
+            *lock(channel) = builder.connect_lazy();
         }
     }
 
     fn channel(&self) -> Channel {
         match &self.connection {
-            Connection::Own { channel, .. } => channel.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            Connection::Own { channel, .. } => lock(channel).clone(),
             Connection::Given(channel) => channel.clone(),
         }
     }
@@ -134,7 +135,7 @@ impl Grpc {
         let mut head = tonic::Request::new(());
         *head.metadata_mut() = MetadataMap::from_headers(outgoing.headers.clone());
         if let Some(interceptor) = &self.interceptor {
-            let mut interceptor = interceptor.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut interceptor = lock(interceptor);
             // What it says may hold a secret: the code must do.
             head = interceptor.call(head).map_err(|status| {
                 Failure::for_good(Cause::Request(format!(

@@ -145,7 +145,8 @@ impl Ledger {
         let mut is_new = false;
         let begin = || {
             is_new = true;
-            let base = base_of(row, attached.base(), index, scale);
+            let base = row.histogram_at(attached.base(), index, scale);
+            let base = base.map_or_else(Totals::default, |base| Totals::of(&base));
             Series::histogram(&layout, start_ns, attributes, base, sum)
         };
         let series = block.series(rule, index, |series| series.is_on(&layout), begin);
@@ -245,17 +246,6 @@ impl Ledger {
     pub(crate) fn is_empty(&self) -> bool {
         self.metrics.is_empty() && self.layouts.is_empty()
     }
-}
-
-/// The totals of a series at the attachment, if they are on this scale.
-fn base_of(row: &Row, base: &Snapshot, index: usize, scale: &Scale) -> Totals {
-    let (mut totals, mut merged) = (Totals::default(), HistogramSnapshot::default());
-    row.for_each_histogram(base, &mut merged, |series, histogram| {
-        if series == index && histogram.scale.as_ref() == Some(scale) {
-            totals = Totals::of(histogram);
-        }
-    });
-    totals
 }
 
 /// Nanoseconds since 1970: 0 for an earlier time, `u64::MAX` for one that does not fit.
