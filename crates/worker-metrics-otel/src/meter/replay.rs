@@ -111,13 +111,6 @@ fn part_of(due: u64, share: u64, total: u64) -> u64 {
     u64::try_from(part).unwrap_or(u64::MAX).max(1).min(due)
 }
 
-/// One series in a cycle.
-struct Series<'a> {
-    attached: &'a Attached,
-    snapshot: &'a Snapshot,
-    instrument: usize,
-}
-
 impl Replay {
     /// `recorded_before` is what earlier meters have recorded, and is not recorded again.
     pub(super) fn new(options: ReplayOptions, recorded_before: Recorded) -> Self {
@@ -164,58 +157,40 @@ impl Replay {
         let is_there = |number: u64| all.iter().any(|(attached, _)| attached.number() == number);
         self.recorded_before.retain(|(number, ..), _| is_there(*number));
         self.progress.retain(|(number, ..), _| is_there(*number));
-        let mut series = Vec::new();
+        let Self { instruments, progress, recorded_before, merged, .. } = self;
+        let (mut series, mut total) = (Vec::new(), 0_u64);
         for &(attached, snapshot) in &all {
-            for (instrument, made) in self.instruments.iter().enumerate() {
-                if attached.row(made.metric).is_some() && attached.identity().namespace == made.namespace {
-                    series.push(Series { attached, snapshot, instrument });
-                }
+            for Replayed { namespace, metric, histogram } in &*instruments {
+                let row = attached.row(*metric).filter(|_| attached.identity().namespace == *namespace);
+                let Some(row) = row else { continue };
+                row.for_each_histogram(snapshot, merged, |index, counted| {
+                    let key = (attached.number(), row.metric, index);
+                    if let Some(attributes) = row.attributes.get(index) {
+                        series.push((key, histogram, attributes));
+                    }
+                    let Some(scale) = &counted.scale else { return };
+                    let progress = progress.entry(key).or_insert_with(|| {
+                        let is_on_it = |before: &Vec<u64>| before.len() == scale.buckets();
+                        let before = recorded_before.remove(&key).filter(is_on_it);
+                        let base = || Some(row.histogram_at(attached.base(), index, scale)?.buckets);
+                        Progress::new(scale, before.or_else(base))
+                    });
+                    total = total.saturating_add(progress.count_due(&counted.buckets));
+                });
             }
         }
-        let total = series.iter().map(|series| self.count_due(series)).fold(0, u64::saturating_add);
         let share = self.options.limit.map_or(u64::MAX, |limit| u64::from(limit.get()));
-        for series in &series {
-            self.record(series, total, share);
+        for (key, histogram, attributes) in series {
+            let Some(progress) = progress.get_mut(&key) else { continue };
+            let own = progress.due.iter().fold(0_u64, |sum, due| sum.saturating_add(*due));
+            let own_share = if total <= share { own } else { part_of(own, share, total) };
+            progress.record(own, own_share, histogram, attributes);
         }
         let is_finished = |last: &Last| {
             let of_it = self.progress.iter().filter(|((number, ..), _)| *number == last.attached.number());
             of_it.flat_map(|(_, progress)| &progress.due).all(|due| *due == 0)
         };
         self.unfinished = unfinished.iter().filter(|(last, _)| !is_finished(last)).cloned().collect();
-    }
-
-    /// Brings up to date what is due of all series of a row; returns how much.
-    fn count_due(&mut self, series: &Series<'_>) -> u64 {
-        let Self { instruments, progress, recorded_before, merged, .. } = self;
-        let Some(row) = instruments.get(series.instrument).and_then(|made| series.attached.row(made.metric))
-        else {
-            return 0;
-        };
-        let mut total = 0_u64;
-        row.for_each_histogram(series.snapshot, merged, |index, counted| {
-            let Some(scale) = &counted.scale else { return };
-            let key = (series.attached.number(), row.metric, index);
-            let progress = progress.entry(key).or_insert_with(|| {
-                let before = recorded_before.remove(&key).filter(|before| before.len() == scale.buckets());
-                let base = || Some(row.histogram_at(series.attached.base(), index, scale)?.buckets);
-                Progress::new(scale, before.or_else(base))
-            });
-            total = total.saturating_add(progress.count_due(&counted.buckets));
-        });
-        total
-    }
-
-    fn record(&mut self, series: &Series<'_>, total: u64, share: u64) {
-        let Self { instruments, progress, .. } = self;
-        let Some(Replayed { metric, histogram, .. }) = instruments.get(series.instrument) else { return };
-        let Some(row) = series.attached.row(*metric) else { return };
-        for (index, attributes) in row.attributes.iter().enumerate() {
-            let key = (series.attached.number(), row.metric, index);
-            let Some(progress) = progress.get_mut(&key) else { continue };
-            let own = progress.due.iter().fold(0_u64, |sum, due| sum.saturating_add(*due));
-            let own_share = if total <= share { own } else { part_of(own, share, total) };
-            progress.record(own, own_share, histogram, attributes);
-        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The settings of an export by OTLP, and what it is started from.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -13,7 +14,7 @@ use super::client::{ChangeHeaders, Client, NetworkThread};
 use super::config::Tls;
 use super::config::{Compression, Environment, Headers, OtlpError, OtlpResource, Protocol, RetryPolicy};
 use super::connection::ConnectionSettings;
-use super::destination::{Destinations, Key as DestinationKey};
+use super::destination::{Destinations, key};
 use super::exporter::OtlpExporter;
 use super::pipeline::{Pipeline, PipelineReport};
 use super::push::{Check, Push};
@@ -256,8 +257,9 @@ impl Otlp {
     /// then.
     pub fn start(mut self) -> Result<Push, OtlpError> {
         let environment = Environment::of_process();
-        let given = self.interval.map(|interval| ("Otlp::with_interval", interval));
-        let interval = not_zero(given)?.or_else(|| environment.interval()).unwrap_or(DEFAULT_INTERVAL);
+        let interval = not_zero("Otlp::with_interval", self.interval)?
+            .or_else(|| environment.interval())
+            .unwrap_or(DEFAULT_INTERVAL);
         let resource = self.resource.take().unwrap_or_else(OtlpResource::of_environment).into_resource();
         let shutdown_timeout = self.shutdown_timeout;
         let check = std::mem::replace(&mut self.origin.check, Box::new(|| {}));
@@ -317,8 +319,9 @@ impl Otlp {
         environment: &Environment,
         interval: Option<Duration>,
     ) -> Result<(Pipeline, Temporality), OtlpError> {
-        let given = self.timeout.map(|timeout| ("Otlp::with_timeout", timeout));
-        let timeout = not_zero(given)?.or_else(|| environment.timeout()).unwrap_or(DEFAULT_TIMEOUT);
+        let timeout = not_zero("Otlp::with_timeout", self.timeout)?
+            .or_else(|| environment.timeout())
+            .unwrap_or(DEFAULT_TIMEOUT);
         let temporality =
             self.temporality.or_else(|| environment.temporality()).unwrap_or(Temporality::Cumulative);
         let compression = match self.compression {
@@ -336,7 +339,7 @@ impl Otlp {
         let connection = self.connection.connect(environment, &network)?;
         let address = connection.endpoint.as_ref();
         let address = address.map_or_else(|| "a channel".to_owned(), |address| address.url().to_string());
-        let key = DestinationKey::new(&address, &headers, temporality);
+        let key = key(&address, &headers, temporality);
         let Origin { registry, numbers, destinations, histogram_options, .. } = self.origin;
         let client = Arc::new(Client {
             connection,
@@ -344,7 +347,8 @@ impl Otlp {
             change_headers: self.change_headers,
             compression,
             retry: self.retry,
-            memory: Default::default(),
+            not_before: Mutex::default(),
+            has_warned_of_foreign_answer: AtomicBool::new(false),
         });
         let outbox = destinations.outbox(key, temporality, &histogram_options, self.limits);
         let report = Arc::new(PipelineReport::new(&client, &outbox, interval));
@@ -354,11 +358,11 @@ impl Otlp {
 }
 
 /// A time that is set, and is not 0.
-fn not_zero(given: Option<(&str, Duration)>) -> Result<Option<Duration>, OtlpError> {
-    match given {
-        Some((by, time)) if time.is_zero() => Err(OtlpError::bad(by, "0", "set some time above 0")),
-        given => Ok(given.map(|(_, time)| time)),
+fn not_zero(by: &str, given: Option<Duration>) -> Result<Option<Duration>, OtlpError> {
+    if given.is_some_and(|time| time.is_zero()) {
+        return Err(OtlpError::bad(by, "0", "set some time above 0"));
     }
+    Ok(given)
 }
 
 impl fmt::Debug for Otlp {

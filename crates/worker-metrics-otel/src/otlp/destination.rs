@@ -18,24 +18,19 @@ use crate::source::{Attached, Last};
 /// receiver has already.
 #[derive(Default)]
 pub(crate) struct Destinations {
-    outboxes: Mutex<Vec<(Key, Arc<Outbox>)>>,
+    outboxes: Mutex<Vec<(u64, Arc<Outbox>)>>,
     reports: Mutex<Vec<Arc<PipelineReport>>>,
 }
 
 /// What makes a destination: a hash, since the address and the headers may hold secrets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key(u64);
-
-impl Key {
-    pub(super) fn new(address: &str, headers: &Headers, temporality: Temporality) -> Self {
-        let mut hasher = DefaultHasher::new();
-        address.hash(&mut hasher);
-        for (name, value) in headers.map() {
-            (name.as_str(), value.as_bytes()).hash(&mut hasher);
-        }
-        std::mem::discriminant(&temporality).hash(&mut hasher);
-        Self(hasher.finish())
+pub(super) fn key(address: &str, headers: &Headers, temporality: Temporality) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    address.hash(&mut hasher);
+    for (name, value) in headers.map() {
+        (name.as_str(), value.as_bytes()).hash(&mut hasher);
     }
+    std::mem::discriminant(&temporality).hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Destinations {
@@ -45,7 +40,7 @@ impl Destinations {
     /// counts everything twice, which is reported.
     pub(super) fn outbox(
         &self,
-        key: Key,
+        key: u64,
         temporality: Temporality,
         options: &HistogramOptions,
         limits: Limits,
@@ -100,6 +95,6 @@ impl Destinations {
 
     /// Whether there is a pipeline.
     pub(crate) fn is_any(&self) -> bool {
-        lock(&self.reports).iter().any(|report| report.is_open())
+        !self.reports().is_empty()
     }
 }

@@ -31,15 +31,9 @@ pub(in crate::otlp) struct Client {
     pub(in crate::otlp) change_headers: Option<Box<ChangeHeaders>>,
     pub(in crate::otlp) compression: Compression,
     pub(in crate::otlp) retry: RetryPolicy,
-    pub(in crate::otlp) memory: Memory,
-}
-
-/// What outlives an export.
-#[derive(Default)]
-pub(in crate::otlp) struct Memory {
-    /// The end of a wait that the receiver has asked for.
-    not_before: Mutex<Option<Instant>>,
-    warned_of_foreign_answer: AtomicBool,
+    /// The end of a wait that the receiver has asked for: it outlives an export.
+    pub(in crate::otlp) not_before: Mutex<Option<Instant>>,
+    pub(in crate::otlp) has_warned_of_foreign_answer: AtomicBool,
 }
 
 impl Client {
@@ -118,12 +112,12 @@ impl Client {
 
     /// The rest of the wait that the receiver has asked for.
     fn wait(&self) -> Option<Duration> {
-        let not_before = lock(&self.memory.not_before);
+        let not_before = lock(&self.not_before);
         (*not_before)?.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())
     }
 
     fn remember(&self, wait: Duration) {
-        *lock(&self.memory.not_before) = Some(later(wait));
+        *lock(&self.not_before) = Some(later(wait));
     }
 
     /// Reports what a receiver says of a request that it took.
@@ -139,7 +133,7 @@ impl Client {
             );
         }
         if let Some(answer) = foreign
-            && !self.memory.warned_of_foreign_answer.swap(true, Relaxed)
+            && !self.has_warned_of_foreign_answer.swap(true, Relaxed)
         {
             otel_warn!(
                 name: "WorkerMetrics.ForeignAnswer",

@@ -24,19 +24,14 @@ use crate::otlp::config::{Compression, Endpoint, Headers, OtlpError, TlsConfig};
 
 /// A channel to a receiver.
 pub(in crate::otlp) struct Grpc {
-    connection: Connection,
+    channel: Mutex<Channel>,
+    /// How the channel is made anew, and where it lives; `None` for one of the program's.
+    own: Option<(Builder, Handle)>,
     interceptor: Option<Mutex<Interceptor>>,
 }
 
 /// Modifies every request, such as a token that changes.
 pub(in crate::otlp) type Interceptor = Box<dyn tonic::service::Interceptor + Send>;
-
-enum Connection {
-    /// One of our own, which can be made anew.
-    Own { builder: Box<Builder>, channel: Mutex<Channel>, runtime: Handle },
-    /// One of the program's.
-    Given(Channel),
-}
 
 impl Grpc {
     /// A channel on a runtime of ours, which connects when it is used first.
@@ -61,33 +56,25 @@ impl Grpc {
         let _ = tls;
         let _entered = runtime.enter();
         let channel = Mutex::new(builder.connect_lazy());
-        let connection = Connection::Own { builder: Box::new(builder), channel, runtime: runtime.clone() };
-        Ok(Self { connection, interceptor: interceptor.map(Mutex::new) })
+        Ok(Self { channel, own: Some((builder, runtime.clone())), interceptor: interceptor.map(Mutex::new) })
     }
 
     /// A channel of the program's.
     pub(in crate::otlp) fn given(channel: Channel, interceptor: Option<Interceptor>) -> Self {
-        Self { connection: Connection::Given(channel), interceptor: interceptor.map(Mutex::new) }
+        Self { channel: channel.into(), own: None, interceptor: interceptor.map(Mutex::new) }
     }
 
     /// Connects anew next time. TCP may notice only after a quarter of an hour that nobody answers
     /// any more.
     pub(super) fn reconnect(&self) {
-        if let Connection::Own { builder, channel, runtime } = &self.connection {
+        if let Some((builder, runtime)) = &self.own {
             let _entered = runtime.enter();
-            *lock(channel) = builder.connect_lazy();
-        }
-    }
-
-    fn channel(&self) -> Channel {
-        match &self.connection {
-            Connection::Own { channel, .. } => lock(channel).clone(),
-            Connection::Given(channel) => channel.clone(),
+            *lock(&self.channel) = builder.connect_lazy();
         }
     }
 
     fn client(&self, compression: Compression) -> Client<Channel> {
-        let client = Client::new(self.channel());
+        let client = Client::new(lock(&self.channel).clone());
         let encoding: Option<CompressionEncoding> = match compression {
             #[cfg(feature = "gzip")]
             Compression::Gzip => Some(CompressionEncoding::Gzip),

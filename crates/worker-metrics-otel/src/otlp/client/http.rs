@@ -12,7 +12,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_util::client::legacy;
+use hyper_util::client::legacy::{self, ResponseFuture};
 use hyper_util::rt::TokioExecutor;
 use opentelemetry_http::{HttpClient, HttpError, ResponseBodyTooLarge};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
@@ -36,26 +36,9 @@ pub(in crate::otlp) struct Http {
 
 enum Client {
     /// One of our own: an attempt that is given up is cut off.
-    Own(Box<Own>),
+    Own(Box<dyn Fn(Request<Full<Bytes>>) -> ResponseFuture + Send + Sync>),
     /// One of the program's. It may block, or need a runtime, or neither.
     Given(Arc<dyn HttpClient>, Arc<Semaphore>),
-}
-
-enum Own {
-    Plain(legacy::Client<ProxyConnector, Full<Bytes>>),
-    #[cfg(feature = "tls")]
-    Tls(legacy::Client<hyper_rustls::HttpsConnector<ProxyConnector>, Full<Bytes>>),
-}
-
-impl Own {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Incoming>, legacy::Error> {
-        let request = request.map(Full::new);
-        match self {
-            Self::Plain(client) => client.request(request).await,
-            #[cfg(feature = "tls")]
-            Self::Tls(client) => client.request(request).await,
-        }
-    }
 }
 
 /// Most attempts at once through a client of the program's: what never returns must not keep a
@@ -82,11 +65,15 @@ impl Http {
                     .https_only()
                     .enable_http1()
                     .wrap_connector(connector);
-                Own::Tls(builder.build(connector))
+                let client = builder.build(connector);
+                Client::Own(Box::new(move |request| client.request(request)))
             }
-            _ => Own::Plain(builder.build(connector)),
+            _ => {
+                let client = builder.build(connector);
+                Client::Own(Box::new(move |request| client.request(request)))
+            }
         };
-        Self { client: Client::Own(Box::new(client)), endpoint: endpoint.clone(), proxy_authorization }
+        Self { client, endpoint: endpoint.clone(), proxy_authorization }
     }
 
     /// A client of the program's.
@@ -104,7 +91,7 @@ impl Http {
         let secrets = outgoing.secrets;
         match &self.client {
             Client::Own(client) => {
-                let response = client.send(request).await.map_err(|cause| failure(&cause))?;
+                let response = client(request.map(Full::new)).await.map_err(|cause| failure(&cause))?;
                 let (head, body) = response.into_parts();
                 answer(head.status, &head.headers, &beginning(body).await, secrets)
             }

@@ -138,24 +138,28 @@ impl Tls {
             .map_err(|cause| OtlpError::Client(cause.into()))?
             .with_root_certificates(roots.clone());
         #[cfg(feature = "grpc-tonic")]
-        let grpc = tonic::transport::ClientTlsConfig::new().trust_anchors(roots.roots);
-        let Some((certificate, key)) = self.client else {
-            return Ok(TlsConfig {
-                http: builder.with_no_client_auth(),
+        let mut grpc = tonic::transport::ClientTlsConfig::new().trust_anchors(roots.roots);
+        let http = match self.client {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let chain = certificates(&certificate)?;
+                let secret = PrivateKeyDer::from_pem_slice(&key.text)
+                    .map_err(|_| OtlpError::bad_secret(&key.by, "give a private key in PEM"))?;
+                let remedy = format!("give the certificate of {}", key.by);
+                let http = builder.with_client_auth_cert(chain, secret);
+                let http = http.map_err(|_| OtlpError::bad_secret(&certificate.by, &remedy))?;
                 #[cfg(feature = "grpc-tonic")]
-                grpc,
-            });
+                {
+                    let identity = tonic::transport::Identity::from_pem(certificate.text, key.text);
+                    grpc = grpc.identity(identity);
+                }
+                http
+            }
         };
-        let chain = certificates(&certificate)?;
-        let secret = PrivateKeyDer::from_pem_slice(&key.text)
-            .map_err(|_| OtlpError::bad_secret(&key.by, "give a private key in PEM"))?;
-        let http = builder.with_client_auth_cert(chain, secret).map_err(|_| {
-            OtlpError::bad_secret(&certificate.by, &format!("give the certificate of {}", key.by))
-        })?;
         Ok(TlsConfig {
             http,
             #[cfg(feature = "grpc-tonic")]
-            grpc: grpc.identity(tonic::transport::Identity::from_pem(certificate.text, key.text)),
+            grpc,
         })
     }
 }

@@ -10,7 +10,7 @@ use worker_metrics::histogram::{ExponentialLayout, HistogramSnapshot};
 use super::buckets::{Buckets, Layout};
 use super::totals::Totals;
 use crate::options::Sum;
-use crate::otlp::wire::fields::{self, explicit, exponential, histogram, point};
+use crate::otlp::wire::fields;
 use crate::otlp::wire::{
     put_fixed64, put_fixed64_always, put_fixed64s, put_nested, put_number, put_varint, zigzag,
 };
@@ -124,33 +124,33 @@ impl HistogramValues {
         if let Buckets::Exponential(_) = self.layout.buckets() {
             to.put_slice(attributes);
         }
-        put_fixed64(to, point::START, start_ns);
-        put_fixed64(to, point::TIME, time_ns);
+        put_fixed64(to, fields::START, start_ns);
+        put_fixed64(to, fields::TIME, time_ns);
         if !is_end {
-            put_fixed64(to, histogram::COUNT, self.staged.count);
+            put_fixed64(to, fields::COUNT, self.staged.count);
             if let Some(sum_s) = self.staged.sum_s {
-                put_fixed64_always(to, histogram::SUM, sum_s.to_bits());
+                put_fixed64_always(to, fields::SUM, sum_s.to_bits());
             }
         }
         match self.layout.buckets() {
             Buckets::Explicit(bounds) => {
                 if !is_end {
-                    put_fixed64s(to, explicit::BUCKET_COUNTS, self.counts());
+                    put_fixed64s(to, fields::BUCKET_COUNTS, self.counts());
                     to.put_slice(bounds);
                 }
                 to.put_slice(attributes);
             }
             Buckets::Exponential(layout) if !is_end => {
                 let counts = self.counts();
-                put_number(to, exponential::SCALE, zigzag(layout.scale));
-                put_fixed64(to, exponential::ZERO_COUNT, counts.first().copied().unwrap_or_default());
+                put_number(to, fields::SCALE, zigzag(layout.scale));
+                put_fixed64(to, fields::ZERO_COUNT, counts.first().copied().unwrap_or_default());
                 put_positive(to, layout, counts.get(1..).unwrap_or_default());
-                put_fixed64(to, exponential::ZERO_THRESHOLD, layout.zero_threshold_s.to_bits());
+                put_fixed64(to, fields::ZERO_THRESHOLD, layout.zero_threshold_s.to_bits());
             }
             Buckets::Exponential(_) => {}
         }
         if is_end {
-            put_number(to, histogram::FLAGS, fields::NO_RECORDED_VALUE);
+            put_number(to, fields::HISTOGRAM_FLAGS, fields::NO_RECORDED_VALUE);
         }
     }
 }
@@ -160,10 +160,10 @@ fn put_positive(to: &mut BytesMut, layout: &ExponentialLayout, counts: &[u64]) {
     let first = counts.iter().position(|count| *count > 0).unwrap_or(0);
     let end = counts.iter().rposition(|count| *count > 0).map_or(first, |last| last + 1);
     let offset = (layout.offset..).nth(first).unwrap_or(layout.offset);
-    put_nested(to, exponential::POSITIVE, 0, |to| {
-        put_number(to, exponential::BUCKETS_OFFSET, zigzag(offset));
+    put_nested(to, fields::POSITIVE, 0, |to| {
+        put_number(to, fields::BUCKETS_OFFSET, zigzag(offset));
         if end > first {
-            put_nested(to, exponential::BUCKETS_COUNTS, 0, |to| {
+            put_nested(to, fields::BUCKETS_COUNTS, 0, |to| {
                 counts[first..end].iter().for_each(|&count| put_varint(to, count));
             });
         }

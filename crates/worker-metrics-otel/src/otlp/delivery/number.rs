@@ -45,15 +45,15 @@ impl NumberValues {
         is_end: bool,
         to: &mut BytesMut,
     ) {
-        wire::put_fixed64(to, fields::point::START, start_ns);
-        wire::put_fixed64(to, fields::point::TIME, time_ns);
+        wire::put_fixed64(to, fields::START, start_ns);
+        wire::put_fixed64(to, fields::TIME, time_ns);
         if !is_end {
-            let field = if rule.is_time { fields::number::AS_DOUBLE } else { fields::number::AS_INT };
+            let field = if rule.is_time { fields::NUMBER_AS_DOUBLE } else { fields::NUMBER_AS_INT };
             wire::put_fixed64_always(to, field, self.value(rule));
         }
         to.put_slice(attributes);
         if is_end {
-            wire::put_number(to, fields::number::FLAGS, fields::NO_RECORDED_VALUE);
+            wire::put_number(to, fields::NUMBER_FLAGS, fields::NO_RECORDED_VALUE);
         }
     }
 }

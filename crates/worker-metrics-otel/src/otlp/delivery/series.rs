@@ -13,7 +13,7 @@ use super::number::NumberValues;
 use super::rule::Rule;
 use super::totals::Totals;
 use crate::options::Sum;
-use crate::otlp::wire::fields::data::POINTS;
+use crate::otlp::wire::fields::POINTS;
 use crate::otlp::wire::{DataKind, encoded_attributes, put_nested};
 
 /// One series.

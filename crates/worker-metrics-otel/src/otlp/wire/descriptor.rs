@@ -12,8 +12,7 @@ use prost::Message;
 use worker_metrics::Definition;
 
 use super::encoding::{delimited_len, put_delimited};
-use super::fields::metric;
-use super::fields::scope_metrics::METRICS;
+use super::fields;
 
 /// Appended to the description when the sum is estimated.
 const ESTIMATE_NOTE: &str = " The sum is an estimate from the bucket bounds.";
@@ -104,12 +103,12 @@ impl Descriptor {
     /// Writes everything that precedes the points.
     pub(super) fn put_before(&self, to: &mut impl BufMut, is_estimated: bool, points_len: usize) {
         let field = match self.kind {
-            DataKind::Gauge => metric::GAUGE,
-            DataKind::Sum { .. } => metric::SUM,
-            DataKind::Histogram => metric::HISTOGRAM,
-            DataKind::ExponentialHistogram => metric::EXPONENTIAL_HISTOGRAM,
+            DataKind::Gauge => fields::METRIC_GAUGE,
+            DataKind::Sum { .. } => fields::METRIC_SUM,
+            DataKind::Histogram => fields::METRIC_HISTOGRAM,
+            DataKind::ExponentialHistogram => fields::METRIC_EXPONENTIAL_HISTOGRAM,
         };
-        put_delimited(to, METRICS, self.message_len(is_estimated, points_len));
+        put_delimited(to, fields::SCOPE_METRICS, self.message_len(is_estimated, points_len));
         to.put_slice(self.head(is_estimated));
         put_delimited(to, field, points_len + self.tail.len());
     }

@@ -9,7 +9,7 @@ use opentelemetry_sdk::Resource;
 use prost::Message;
 
 use super::encoding::{delimited_len, put_delimited};
-use super::fields::{request, resource_metrics};
+use super::fields;
 
 /// Encoded resource and scope of a request.
 #[derive(Debug)]
@@ -44,9 +44,9 @@ impl Envelope {
     pub(super) fn put_before(&self, to: &mut Vec<u8>, metrics_len: usize) {
         let scope_len = self.scope_before.len() + metrics_len + self.scope_after.len();
         let resource_len = self.resource_before.len() + delimited_len(scope_len) + self.resource_after.len();
-        put_delimited(to, request::RESOURCE_METRICS, resource_len);
+        put_delimited(to, fields::REQUEST_RESOURCE_METRICS, resource_len);
         to.put_slice(&self.resource_before);
-        put_delimited(to, resource_metrics::SCOPE_METRICS, scope_len);
+        put_delimited(to, fields::RESOURCE_SCOPE_METRICS, scope_len);
         to.put_slice(&self.scope_before);
     }
 
