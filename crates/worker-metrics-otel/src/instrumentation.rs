@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, TryLockError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::{otel_info, otel_warn};
@@ -82,6 +82,7 @@ pub struct Instrumentation {
 ///
 /// The lock of whoever makes instruments may be held while the SDK takes those of its pipelines;
 /// during a collection the SDK holds them and calls back, and a callback never waits for that one.
+#[derive(Default)]
 struct Shared {
     options: Options,
     meters: Mutex<Vec<Arc<RegisteredMeter>>>,
@@ -107,20 +108,7 @@ enum Change {
 
 impl Shared {
     fn new(options: Options) -> Self {
-        Self {
-            numbers: Arc::new(NumbersRoute::new(options.numbers)),
-            options,
-            meters: Mutex::default(),
-            making: Mutex::default(),
-            pending: Mutex::default(),
-            registry: Arc::default(),
-            #[cfg(feature = "otlp")]
-            destinations: Arc::default(),
-            watched: Arc::default(),
-            watchdog: Mutex::default(),
-            selfcheck: Mutex::new(SelfCheck::default()),
-            warned_of_cardinality: AtomicBool::new(false),
-        }
+        Self { numbers: Arc::new(NumbersRoute::new(options.numbers)), options, ..Self::default() }
     }
 
     /// Lets the meters follow a change, unless another thread is at it: that one then does.
@@ -300,7 +288,7 @@ impl Instrumentation {
             }
             None => source,
         };
-        let attached = self.shared.registry.add(source, &self.shared.options)?;
+        let attached = self.shared.registry.add(source, &self.shared.options, SystemTime::now())?;
         if !self.shared.has_instruments_for(&attached) {
             self.shared.follow(Change::Attached(attached.clone()));
         }

@@ -12,6 +12,7 @@ mod options;
 mod otlp;
 mod scope;
 mod selfcheck;
+mod setters;
 mod source;
 mod stall;
 mod status;

@@ -6,7 +6,7 @@ use crate::options::Numbers;
 
 /// Whether they go through the meters: settled once, by whatever comes first, a registration or an
 /// export by OTLP.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct NumbersRoute(OnceLock<bool>);
 
 impl NumbersRoute {

@@ -17,6 +17,7 @@ use crate::source::{Attached, Last, Number, Registry, Snapshots};
 
 /// The cycles of one meter, one for each thread that collects: two readers may collect at the same
 /// time.
+#[derive(Default)]
 pub(super) struct Cycles {
     by_thread: Mutex<Vec<(ThreadId, Arc<Mutex<Cycle>>)>>,
     /// The last values of sources that were detached, with a number each, for the next cycle of
@@ -64,13 +65,8 @@ impl Cycles {
         observed_before: Vec<ObservedBefore>,
         recorded_before: Recorded,
     ) -> Self {
-        Self {
-            by_thread: Mutex::default(),
-            ended: Mutex::default(),
-            replay: replay.map(|options| Mutex::new(Replay::new(options, recorded_before))),
-            log: Mutex::default(),
-            observed_before,
-        }
+        let replay = replay.map(|options| Mutex::new(Replay::new(options, recorded_before)));
+        Self { replay, observed_before, ..Self::default() }
     }
 
     pub(super) fn log(&self) -> Log {

@@ -16,6 +16,7 @@ use crate::options::ReplayOptions;
 use crate::source::{Attached, Last, Row, Snapshots};
 
 /// The histograms of one meter, and how far each has been replayed.
+#[derive(Default)]
 pub(super) struct Replay {
     options: ReplayOptions,
     instruments: Vec<Replayed>,
@@ -114,14 +115,7 @@ fn part_of(due: u64, share: u64, total: u64) -> u64 {
 impl Replay {
     /// `recorded_before` is what earlier meters have recorded, and is not recorded again.
     pub(super) fn new(options: ReplayOptions, recorded_before: Recorded) -> Self {
-        Self {
-            options,
-            instruments: Vec::new(),
-            progress: HashMap::new(),
-            recorded_before,
-            unfinished: Vec::new(),
-            merged: HistogramSnapshot::default(),
-        }
+        Self { options, recorded_before, ..Self::default() }
     }
 
     /// What has been recorded, here and by earlier meters.

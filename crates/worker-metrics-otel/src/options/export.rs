@@ -6,6 +6,7 @@ use worker_metrics::Definition;
 use worker_metrics::catalogue::{Instrument, Requirement};
 
 use super::{HistogramOptions, Watchdog};
+use crate::setters::setters;
 
 /// Options of an [`Instrumentation`](crate::Instrumentation).
 ///
@@ -103,32 +104,22 @@ pub enum Detail {
 }
 
 impl Options {
-    /// Sets the level of detail of the counters, up-down counters and gauges of workers.
-    #[must_use]
-    pub fn with_worker_detail(mut self, detail: Detail) -> Self {
-        self.worker_detail = detail;
-        self
-    }
+    setters! {
+        /// Sets the level of detail of the counters, up-down counters and gauges of workers.
+        #[must_use]
+        with_worker_detail(detail: Detail) => worker_detail;
 
-    /// Sets the way of the counters, up-down counters and gauges.
-    #[must_use]
-    pub fn with_numbers(mut self, numbers: Numbers) -> Self {
-        self.numbers = numbers;
-        self
-    }
+        /// Sets the way of the counters, up-down counters and gauges.
+        #[must_use]
+        with_numbers(numbers: Numbers) => numbers;
 
-    /// Sets which histograms are exported, and in how many series.
-    #[must_use]
-    pub fn with_histograms(mut self, histograms: Histograms) -> Self {
-        self.histograms = histograms;
-        self
-    }
+        /// Sets which histograms are exported, and in how many series.
+        #[must_use]
+        with_histograms(histograms: Histograms) => histograms;
 
-    /// Sets what the sum of an exported histogram is, and on which buckets it is exported.
-    #[must_use]
-    pub fn with_histogram_options(mut self, options: HistogramOptions) -> Self {
-        self.histogram_options = options;
-        self
+        /// Sets what the sum of an exported histogram is, and on which buckets it is exported.
+        #[must_use]
+        with_histogram_options(options: HistogramOptions) => histogram_options;
     }
 
     /// Replays the histograms through histograms of the registered meters: for exporters that are
@@ -175,13 +166,12 @@ impl Options {
         self
     }
 
-    /// Sets the watchdog, which counts the stalls of the workers on a thread of its own:
-    /// `*.worker.stalls` and `*.worker.stall.duration` need it. By default there is
-    /// [`Watchdog::default()`].
-    #[must_use]
-    pub fn with_watchdog(mut self, watchdog: Watchdog) -> Self {
-        self.watchdog = Some(watchdog);
-        self
+    setters! {
+        /// Sets the watchdog, which counts the stalls of the workers on a thread of its own:
+        /// `*.worker.stalls` and `*.worker.stall.duration` need it. By default there is
+        /// [`Watchdog::default()`].
+        #[must_use]
+        with_watchdog(watchdog: Watchdog) => watchdog;
     }
 
     /// Leaves out the watchdog: no thread, no count of stalls, and no warning of them.

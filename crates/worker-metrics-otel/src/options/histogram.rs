@@ -5,6 +5,7 @@ use std::sync::Arc;
 use worker_metrics::histogram::Scale;
 
 use super::bounds::{BoundsError, nearest};
+use crate::setters::setters;
 
 /// How histograms are exported: what their sum is, and on which buckets.
 ///
@@ -49,11 +50,10 @@ pub enum Sum {
 }
 
 impl HistogramOptions {
-    /// Sets what the sum is.
-    #[must_use]
-    pub fn with_sum(mut self, sum: Sum) -> Self {
-        self.sum = sum;
-        self
+    setters! {
+        /// Sets what the sum is.
+        #[must_use]
+        with_sum(sum: Sum) => sum;
     }
 
     /// Merges the buckets of every source into those between the given bounds, exactly.

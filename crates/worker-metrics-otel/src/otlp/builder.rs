@@ -21,6 +21,7 @@ use super::push::{Check, Push};
 use super::wire::Limits;
 use crate::numbers_route::NumbersRoute;
 use crate::options::HistogramOptions;
+use crate::setters::setters;
 use crate::source::Registry;
 
 /// An export by OTLP: a [push](Self::start) of its own, or an [exporter](Self::exporter) for the
@@ -60,6 +61,12 @@ use crate::source::Registry;
 #[must_use = "nothing is exported until `start`, or `exporter`"]
 pub struct Otlp {
     origin: Origin,
+    settings: Settings,
+}
+
+/// What a program sets.
+#[derive(Default)]
+struct Settings {
     connection: ConnectionSettings,
     headers: Vec<(String, String)>,
     change_headers: Option<Box<ChangeHeaders>>,
@@ -70,7 +77,7 @@ pub struct Otlp {
     limits: Limits,
     resource: Option<OtlpResource>,
     interval: Option<Duration>,
-    shutdown_timeout: Duration,
+    shutdown_timeout: Option<Duration>,
     #[cfg(feature = "grpc-tonic")]
     metadata: HeaderMap,
 }
@@ -101,40 +108,57 @@ const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Otlp {
     pub(crate) fn new(origin: Origin) -> Self {
-        Self {
-            origin,
-            connection: ConnectionSettings::default(),
-            headers: Vec::new(),
-            change_headers: None,
-            timeout: None,
-            compression: None,
-            temporality: None,
-            retry: RetryPolicy::default(),
-            limits: Limits::default(),
-            resource: None,
-            interval: None,
-            shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
-            #[cfg(feature = "grpc-tonic")]
-            metadata: HeaderMap::new(),
-        }
+        Self { origin, settings: Settings::default() }
     }
 
     /// Sets the address of the receiver: scheme, host and port, and for HTTP the path if it is not
     /// `/v1/metrics`. An empty address is none, as in opentelemetry-otlp.
     pub fn with_endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.connection.endpoint = Some(endpoint.into()).filter(|endpoint| !endpoint.is_empty());
+        self.settings.connection.endpoint = Some(endpoint.into()).filter(|endpoint| !endpoint.is_empty());
         self
     }
 
-    /// Sets the protocol.
-    pub fn with_protocol(mut self, protocol: Protocol) -> Self {
-        self.connection.protocol = Some(protocol);
-        self
+    setters! {
+        /// Sets the protocol.
+        with_protocol(protocol: Protocol) => settings.connection.protocol;
+
+        /// Sets the compression of requests.
+        with_compression(compression: Compression) => settings.compression;
+
+        /// Sets how long an export may take, with all its requests and retries; 10 s if nothing
+        /// else is set.
+        with_timeout(timeout: Duration) => settings.timeout;
+
+        /// Sets the temporality of counters and histograms; cumulative if nothing else is set.
+        with_temporality(temporality: Temporality) => settings.temporality;
+
+        /// Sets how often, and after which pauses, a request that failed is sent again.
+        with_retry_policy(policy: RetryPolicy) => settings.retry;
+
+        /// Sets trust roots and client identity of `https` connections, in place of those of the
+        /// environment.
+        #[cfg(feature = "tls")]
+        with_tls(tls: Tls) => settings.connection.tls;
+
+        /// Sends over gRPC, by a channel of the program's: endpoint, TLS and proxy are its own.
+        ///
+        /// It should not live on the runtime that is observed: when all its workers are blocked, no
+        /// export leaves.
+        #[cfg(feature = "grpc-tonic")]
+        with_channel(channel: tonic::transport::Channel) => settings.connection.channel;
+
+        /// Sets the interval of a [push](Self::start): `OTEL_METRIC_EXPORT_INTERVAL`, or else 60 s,
+        /// if it is not called.
+        with_interval(interval: Duration) => settings.interval;
+
+        /// Sets the longest that [`Push::shutdown`], or dropping it, takes; 5 s if it is not
+        /// called.
+        with_shutdown_timeout(timeout: Duration) => settings.shutdown_timeout;
     }
 
     /// Adds a header to each request, or metadata over gRPC. Its value is taken as it is.
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.settings.headers.push((name.into(), value.into()));
         self
     }
 
@@ -143,21 +167,21 @@ impl Otlp {
         mut self,
         headers: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
-        self.headers.extend(headers.into_iter().map(|(name, value)| (name.into(), value.into())));
+        self.settings.headers.extend(headers.into_iter().map(|(name, value)| (name.into(), value.into())));
         self
     }
 
     /// Sets what changes the headers of each request before it is sent, or the metadata over gRPC:
     /// for tokens that change.
     pub fn with_changing_headers(mut self, change: impl Fn(&mut HeaderMap) + Send + Sync + 'static) -> Self {
-        self.change_headers = Some(Box::new(change));
+        self.settings.change_headers = Some(Box::new(change));
         self
     }
 
     /// Adds metadata to each gRPC request.
     #[cfg(feature = "grpc-tonic")]
     pub fn with_metadata(mut self, metadata: tonic::metadata::MetadataMap) -> Self {
-        self.metadata.extend(metadata.into_headers());
+        self.settings.metadata.extend(metadata.into_headers());
         self
     }
 
@@ -167,83 +191,27 @@ impl Otlp {
         mut self,
         interceptor: impl tonic::service::Interceptor + Send + 'static,
     ) -> Self {
-        self.connection.interceptor = Some(Box::new(interceptor));
-        self
-    }
-
-    /// Sets the compression of requests.
-    pub fn with_compression(mut self, compression: Compression) -> Self {
-        self.compression = Some(compression);
-        self
-    }
-
-    /// Sets how long an export may take, with all its requests and retries; 10 s if nothing else is
-    /// set.
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// Sets the temporality of counters and histograms; cumulative if nothing else is set.
-    pub fn with_temporality(mut self, temporality: Temporality) -> Self {
-        self.temporality = Some(temporality);
-        self
-    }
-
-    /// Sets how often, and after which pauses, a request that failed is sent again.
-    pub fn with_retry_policy(mut self, policy: RetryPolicy) -> Self {
-        self.retry = policy;
-        self
-    }
-
-    /// Sets trust roots and client identity of `https` connections, in place of those of the
-    /// environment.
-    #[cfg(feature = "tls")]
-    pub fn with_tls(mut self, tls: Tls) -> Self {
-        self.connection.tls = Some(tls);
+        self.settings.connection.interceptor = Some(Box::new(interceptor));
         self
     }
 
     /// Sets the most points and bytes of one request; 8,000 and 900,000 if it is not called, which
     /// every backend that we know takes.
     pub fn with_request_limits(mut self, points: usize, bytes: usize) -> Self {
-        self.limits = Limits { points: points.max(1), bytes: bytes.max(1) };
-        self
-    }
-
-    /// Sends over gRPC, by a channel of the program's: endpoint, TLS and proxy are its own.
-    ///
-    /// It should not live on the runtime that is observed: when all its workers are blocked, no
-    /// export leaves.
-    #[cfg(feature = "grpc-tonic")]
-    pub fn with_channel(mut self, channel: tonic::transport::Channel) -> Self {
-        self.connection.channel = Some(channel);
+        self.settings.limits = Limits { points: points.max(1), bytes: bytes.max(1) };
         self
     }
 
     /// Sends over HTTP, by a client of the program's: TLS and proxy are its own.
     pub fn with_http_client(mut self, client: impl opentelemetry_http::HttpClient + 'static) -> Self {
-        self.connection.http_client = Some(Arc::new(client));
+        self.settings.connection.http_client = Some(Arc::new(client));
         self
     }
 
     /// Sets the resource of a [push](Self::start), which an exporter takes from the SDK: a
     /// `Resource` of the SDK, or pairs of strings that are added to what the environment says.
     pub fn with_resource(mut self, resource: impl Into<OtlpResource>) -> Self {
-        self.resource = Some(resource.into());
-        self
-    }
-
-    /// Sets the interval of a [push](Self::start): `OTEL_METRIC_EXPORT_INTERVAL`, or else 60 s, if
-    /// it is not called.
-    pub fn with_interval(mut self, interval: Duration) -> Self {
-        self.interval = Some(interval);
-        self
-    }
-
-    /// Sets the longest that [`Push::shutdown`], or dropping it, takes; 5 s if it is not called.
-    pub fn with_shutdown_timeout(mut self, timeout: Duration) -> Self {
-        self.shutdown_timeout = timeout;
+        self.settings.resource = Some(resource.into());
         self
     }
 
@@ -257,11 +225,12 @@ impl Otlp {
     /// then.
     pub fn start(mut self) -> Result<Push, OtlpError> {
         let environment = Environment::of_process();
-        let interval = not_zero("Otlp::with_interval", self.interval)?
+        let interval = not_zero("Otlp::with_interval", self.settings.interval)?
             .or_else(|| environment.interval())
             .unwrap_or(DEFAULT_INTERVAL);
-        let resource = self.resource.take().unwrap_or_else(OtlpResource::of_environment).into_resource();
-        let shutdown_timeout = self.shutdown_timeout;
+        let resource =
+            self.settings.resource.take().unwrap_or_else(OtlpResource::of_environment).into_resource();
+        let shutdown_timeout = self.settings.shutdown_timeout.unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT);
         let check = std::mem::replace(&mut self.origin.check, Box::new(|| {}));
         let (pipeline, _) = self.build(&environment, Some(interval))?;
         let service = resource.get(&Key::from_static_str("service.name")).map(|name| name.to_string());
@@ -293,8 +262,12 @@ impl Otlp {
     /// Nothing has been started then.
     pub fn exporter(self) -> Result<OtlpExporter, OtlpError> {
         for (is_set, by, remedy) in [
-            (self.interval.is_some(), "Otlp::with_interval", "set the interval of the reader"),
-            (self.resource.is_some(), "Otlp::with_resource", "give the resource to the meter provider"),
+            (self.settings.interval.is_some(), "Otlp::with_interval", "set the interval of the reader"),
+            (
+                self.settings.resource.is_some(),
+                "Otlp::with_resource",
+                "give the resource to the meter provider",
+            ),
         ] {
             if is_set {
                 return Err(OtlpError::bad(
@@ -319,24 +292,27 @@ impl Otlp {
         environment: &Environment,
         interval: Option<Duration>,
     ) -> Result<(Pipeline, Temporality), OtlpError> {
-        let timeout = not_zero("Otlp::with_timeout", self.timeout)?
+        let timeout = not_zero("Otlp::with_timeout", self.settings.timeout)?
             .or_else(|| environment.timeout())
             .unwrap_or(DEFAULT_TIMEOUT);
-        let temporality =
-            self.temporality.or_else(|| environment.temporality()).unwrap_or(Temporality::Cumulative);
-        let compression = match self.compression {
+        let temporality = self
+            .settings
+            .temporality
+            .or_else(|| environment.temporality())
+            .unwrap_or(Temporality::Cumulative);
+        let compression = match self.settings.compression {
             Some(compression) => compression.available("Otlp::with_compression")?,
             None => environment.compression().unwrap_or_default(),
         };
         let mut headers = Headers::default();
-        for (name, value) in &self.headers {
+        for (name, value) in &self.settings.headers {
             headers.set(name, value)?;
         }
         #[cfg(feature = "grpc-tonic")]
-        headers.extend(self.metadata.clone());
+        headers.extend(self.settings.metadata.clone());
         let headers = headers.overridden_by(environment.headers());
         let network = NetworkThread::start().map_err(OtlpError::Thread)?;
-        let connection = self.connection.connect(environment, &network)?;
+        let connection = self.settings.connection.connect(environment, &network)?;
         let address = connection.endpoint.as_ref();
         let address = address.map_or_else(|| "a channel".to_owned(), |address| address.url().to_string());
         let key = key(&address, &headers, temporality);
@@ -344,13 +320,13 @@ impl Otlp {
         let client = Arc::new(Client {
             connection,
             headers,
-            change_headers: self.change_headers,
+            change_headers: self.settings.change_headers,
             compression,
-            retry: self.retry,
+            retry: self.settings.retry,
             not_before: Mutex::default(),
             has_warned_of_foreign_answer: AtomicBool::new(false),
         });
-        let outbox = destinations.outbox(key, temporality, &histogram_options, self.limits);
+        let outbox = destinations.outbox(key, temporality, &histogram_options, self.settings.limits);
         let report = Arc::new(PipelineReport::new(&client, &outbox, interval));
         destinations.add_report(&report);
         Ok((Pipeline { registry, numbers, outbox, client, network, timeout, report }, temporality))
@@ -368,10 +344,10 @@ fn not_zero(by: &str, given: Option<Duration>) -> Result<Option<Duration>, OtlpE
 impl fmt::Debug for Otlp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Otlp")
-            .field("protocol", &self.connection.protocol)
-            .field("timeout", &self.timeout)
-            .field("compression", &self.compression)
-            .field("interval", &self.interval)
+            .field("protocol", &self.settings.connection.protocol)
+            .field("timeout", &self.settings.timeout)
+            .field("compression", &self.settings.compression)
+            .field("interval", &self.settings.interval)
             .finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use opentelemetry::otel_warn;
 use opentelemetry_sdk::metrics::Temporality;
@@ -70,7 +71,8 @@ impl Destinations {
 
     /// Hands over the last values of a source that was detached.
     pub(crate) fn end(&self, last: &Last, with_numbers: bool) {
-        self.outboxes().iter().for_each(|outbox| outbox.end(last, with_numbers));
+        let now = SystemTime::now();
+        self.outboxes().iter().for_each(|outbox| outbox.end(last, with_numbers, now));
     }
 
     /// Ends the series of a source that panicked when it was asked for its last values, or before.

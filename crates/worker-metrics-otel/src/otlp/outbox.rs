@@ -123,13 +123,8 @@ impl Outbox {
         lock(&self.state).has_last_values
     }
 
-    /// Takes the last values of a source that was detached.
-    pub(crate) fn end(&self, last: &Last, with_numbers: bool) {
-        self.end_at(last, with_numbers, SystemTime::now());
-    }
-
     /// Takes the last values of a source that was detached at `time`.
-    pub(super) fn end_at(&self, last: &Last, with_numbers: bool, time: SystemTime) {
+    pub(crate) fn end(&self, last: &Last, with_numbers: bool, time: SystemTime) {
         let mut state = lock(&self.state);
         if state.last_export.elapsed() > LONGEST_WAIT {
             let forgotten = state.ledger.forget_ended();

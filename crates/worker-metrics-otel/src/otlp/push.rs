@@ -105,11 +105,7 @@ impl Push {
     ///
     /// [`ExportError`] if the export failed, or has not ended in time.
     pub fn force_flush_with_timeout(&self, timeout: Duration) -> Result<(), ExportError> {
-        let (flush, answer) = self.flush(timeout);
-        if self.flushes.send(flush).is_err() {
-            return Err(self.pipeline.error(Cause::Stopped));
-        }
-        self.wait(&answer, timeout)
+        self.wait_for(timeout, |flush| self.flushes.send(flush).is_ok())
     }
 
     /// Exports what is left, within the [shutdown timeout](super::Otlp::with_shutdown_timeout), and
@@ -132,30 +128,25 @@ impl Push {
         let Some(end) = lock(&self.end).take() else {
             return Err(self.pipeline.error(Cause::Stopped));
         };
-        let (flush, answer) = self.flush(timeout);
-        // In a child of `fork` nobody receives it.
-        let _ = end.send(flush);
-        let result = self.wait(&answer, timeout);
+        let result = self.wait_for(timeout, |last| {
+            // Nobody receives it in a child of `fork`.
+            let _ = end.send(last);
+            true
+        });
         self.pipeline.close();
         result
     }
 
-    fn flush(&self, timeout: Duration) -> (Flush, std::sync::mpsc::Receiver<Result<(), ExportError>>) {
-        let (answer, receiver) = sync_channel(1);
-        (Flush { deadline: later(timeout), answer }, receiver)
-    }
-
-    fn wait(
-        &self,
-        answer: &std::sync::mpsc::Receiver<Result<(), ExportError>>,
-        timeout: Duration,
-    ) -> Result<(), ExportError> {
+    /// Waits for what becomes of an export that is asked for.
+    fn wait_for(&self, timeout: Duration, ask: impl FnOnce(Flush) -> bool) -> Result<(), ExportError> {
+        let (answer, answered) = sync_channel(1);
+        let is_asked_for = ask(Flush { deadline: later(timeout), answer });
         // A child of `fork` has no thread that would answer.
-        if !self.pipeline.network.is_here() {
+        if !is_asked_for || !self.pipeline.network.is_here() {
             return Err(self.pipeline.error(Cause::Stopped));
         }
         let late = |_| Err(self.pipeline.error(Cause::Timeout(timeout)));
-        answer.recv_timeout(timeout.saturating_add(GRACE)).unwrap_or_else(late)
+        answered.recv_timeout(timeout.saturating_add(GRACE)).unwrap_or_else(late)
     }
 }
 

@@ -5,7 +5,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-#[cfg(feature = "otlp")]
 use std::time::SystemTime;
 
 use opentelemetry::otel_warn;
@@ -47,7 +46,10 @@ impl Attached {
         number: u64,
         with_id: bool,
         options: &Options,
+        attached_at: SystemTime,
     ) -> Self {
+        #[cfg(not(feature = "otlp"))]
+        let _ = attached_at;
         let mut attached = Self {
             source: Mutex::new(Some(source)),
             identity,
@@ -55,7 +57,7 @@ impl Attached {
             rows: Vec::new(),
             number,
             #[cfg(feature = "otlp")]
-            attached_at: SystemTime::now(),
+            attached_at,
             base: Snapshot::new(),
             panicked: AtomicBool::new(false),
         };
@@ -64,13 +66,6 @@ impl Attached {
         attached.base = base;
         attached.rows = attached.exported_rows(with_id, options);
         attached
-    }
-
-    /// The same, attached at `time`.
-    #[cfg(all(test, feature = "otlp"))]
-    pub(super) fn at(mut self, time: SystemTime) -> Self {
-        self.attached_at = time;
-        self
     }
 
     fn exported_rows(&self, with_id: bool, options: &Options) -> Vec<Row> {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use worker_metrics::{Identity, Namespace, Source};
 
@@ -51,37 +52,18 @@ impl State {
 }
 
 impl Registry {
-    /// Adds a source. No collection sees it before its values at the attachment are known.
+    /// Adds a source, attached at `time`. No collection sees it before its values then are known.
     pub(crate) fn add(
         &self,
         source: Arc<dyn Source>,
         options: &Options,
-    ) -> Result<Arc<Attached>, AttachError> {
-        self.add_as(source, options, |attached| attached)
-    }
-
-    /// Adds a source, as if it were attached at `time`.
-    #[cfg(all(test, feature = "otlp"))]
-    pub(crate) fn add_at(
-        &self,
-        source: Arc<dyn Source>,
-        options: &Options,
-        time: std::time::SystemTime,
-    ) -> Result<Arc<Attached>, AttachError> {
-        self.add_as(source, options, |attached| attached.at(time))
-    }
-
-    fn add_as(
-        &self,
-        source: Arc<dyn Source>,
-        options: &Options,
-        change: impl FnOnce(Attached) -> Attached,
+        time: SystemTime,
     ) -> Result<Arc<Attached>, AttachError> {
         // Whatever may panic in the source does so before anything has changed.
         let (identity, definitions) = (source.identity().clone(), source.definitions().to_vec());
         let (number, with_id) = lock(&self.state).join(&identity)?;
-        let attached = Attached::new(source, identity.clone(), definitions, number, with_id, options);
-        let attached = Arc::new(change(attached));
+        let of = identity.clone();
+        let attached = Arc::new(Attached::new(source, of, definitions, number, with_id, options, time));
         let mut state = lock(&self.state);
         state.joining.retain(|joining| *joining != identity);
         state.attached.push(attached.clone());

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::setters::setters;
+
 /// How often, and after which pauses, a request that failed is sent again within one export.
 ///
 /// The default is that of opentelemetry-otlp 0.33: 3 times, after 100, 200 and 400 ms, with up to
@@ -43,32 +45,22 @@ impl RetryPolicy {
         Self { max_retries: 0, ..Self::default() }
     }
 
-    /// Sets how often a request is sent again.
-    #[must_use]
-    pub fn with_max_retries(mut self, max_retries: usize) -> Self {
-        self.max_retries = max_retries;
-        self
-    }
+    setters! {
+        /// Sets how often a request is sent again.
+        #[must_use]
+        with_max_retries(max_retries: usize) => max_retries;
 
-    /// Sets the pause before the first retry; each further one is twice as long.
-    #[must_use]
-    pub fn with_initial_delay(mut self, initial_delay: Duration) -> Self {
-        self.initial_delay = initial_delay;
-        self
-    }
+        /// Sets the pause before the first retry; each further one is twice as long.
+        #[must_use]
+        with_initial_delay(initial_delay: Duration) => initial_delay;
 
-    /// Sets the longest pause, but for what a receiver asks for.
-    #[must_use]
-    pub fn with_max_delay(mut self, max_delay: Duration) -> Self {
-        self.max_delay = max_delay;
-        self
-    }
+        /// Sets the longest pause, but for what a receiver asks for.
+        #[must_use]
+        with_max_delay(max_delay: Duration) => max_delay;
 
-    /// Sets the most that is added to a pause at random, so that many processes do not come back at
-    /// once.
-    #[must_use]
-    pub fn with_max_jitter(mut self, max_jitter: Duration) -> Self {
-        self.max_jitter = max_jitter;
-        self
+        /// Sets the most that is added to a pause at random, so that many processes do not come
+        /// back at once.
+        #[must_use]
+        with_max_jitter(max_jitter: Duration) => max_jitter;
     }
 }

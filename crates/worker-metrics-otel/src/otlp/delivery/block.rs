@@ -11,7 +11,7 @@ use super::series::{Series, Values};
 use crate::otlp::wire::{FIXED64_LEN, MetricWriter};
 
 /// A row of an attachment within a metric.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Block {
     /// Number of the attachment, never used twice.
     pub(super) attachment: u64,
@@ -42,14 +42,7 @@ const MOST_FAILED_EXPORTS: u32 = 30;
 
 impl Block {
     pub(super) fn new(attachment: u64) -> Self {
-        Self {
-            attachment,
-            has_ended: false,
-            failed_exports: 0,
-            series: Vec::new(),
-            superseded: Vec::new(),
-            template: Template::default(),
-        }
+        Self { attachment, ..Self::default() }
     }
 
     /// The series at an index if it `is_it`, or else a new one, which takes the place of another.

@@ -36,7 +36,7 @@ use crate::source::{Attached, Row};
 ///
 /// **Cost**: in a steady state nothing is allocated (test `a_steady_cycle_allocates_nothing`); the
 /// work follows the number of series and buckets, never what they count.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Ledger {
     temporality: Temporality,
     options: HistogramOptions,
@@ -58,17 +58,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(temporality: Temporality, options: HistogramOptions) -> Self {
-        Self {
-            temporality,
-            options,
-            export: 0,
-            time_ns: 0,
-            ended: Vec::new(),
-            metrics: Vec::new(),
-            next: 0,
-            layouts: Vec::new(),
-            merged: HistogramSnapshot::default(),
-        }
+        Self { temporality, options, ..Self::default() }
     }
 
     /// Begins an export; returns its number.

@@ -37,13 +37,13 @@ impl Destination {
     }
 
     pub(super) fn attach(&self, source: &Arc<TestSource>, time: SystemTime) -> Arc<Attached> {
-        self.registry.add_at(source.clone(), &self.options, time).expect("it is not attached")
+        self.registry.add(source.clone(), &self.options, time).expect("it is not attached")
     }
 
     /// As the instrumentation detaches a source.
     pub(super) fn detach(&self, attached: &Arc<Attached>, time: SystemTime) {
         match self.registry.remove(attached) {
-            Some(last) => self.outbox.end_at(&last, true, time),
+            Some(last) => self.outbox.end(&last, true, time),
             None => self.outbox.end_without_values(attached),
         }
     }

@@ -39,7 +39,7 @@ impl Rig {
 
     /// Attaches a source at so many seconds.
     pub(super) fn attach(&self, source: &Arc<TestSource>, seconds: u64) -> Arc<Attached> {
-        self.registry.add_at(source.clone(), &self.options, time(seconds)).expect("it is not attached")
+        self.registry.add(source.clone(), &self.options, time(seconds)).expect("it is not attached")
     }
 
     /// Detaches a source at so many seconds.
