@@ -47,16 +47,12 @@ impl Destinations {
         limits: Limits,
     ) -> Arc<Outbox> {
         let mut outboxes = lock(&self.outboxes);
-        let known = outboxes.iter().filter(|(known, _)| *known == key);
-        let mut is_in_use = false;
-        for (_, outbox) in known {
-            if outbox.take() {
-                outbox.set_limits(limits);
-                return outbox.clone();
-            }
-            is_in_use = true;
+        let known = || outboxes.iter().filter(|(known, _)| *known == key).map(|(_, outbox)| outbox);
+        if let Some(free) = known().find(|outbox| outbox.take()) {
+            free.set_limits(limits);
+            return free.clone();
         }
-        if is_in_use {
+        if known().next().is_some() {
             otel_warn!(
                 name: "WorkerMetrics.ExportedTwice",
                 message = "This instrumentation exports by OTLP to the same destination twice, which counts everything twice: keep one \

@@ -95,9 +95,7 @@ impl Pipeline {
     pub(super) fn error(&self, cause: Cause) -> ExportError {
         self.client.error(cause)
     }
-}
 
-impl Pipeline {
     /// Ends the pipeline: the next one to the same destination goes on where it has ended.
     pub(super) fn close(&self) {
         if self.report.is_open.swap(false, Relaxed) {

@@ -41,7 +41,8 @@ impl WatchdogThread {
     pub(crate) fn start(watchdog: Watchdog, sources: Arc<WatchedSources>, check: Check) -> io::Result<Self> {
         let (stop, stopped) = channel();
         let (working, done) = channel();
-        let watch = Watch::new(watchdog, sources, check);
+        let (observations, checked_at) = (Observations::default(), Instant::now());
+        let watch = Watch { watchdog, sources, observations, check, checked_at, panicked: false };
         let thread = thread::Builder::new().name("worker-metrics-watchdog".to_owned()).spawn(move || {
             let _working = working;
             watch.run(&stopped);
@@ -81,11 +82,6 @@ struct Watch {
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Watch {
-    fn new(watchdog: Watchdog, sources: Arc<WatchedSources>, check: Check) -> Self {
-        let observations = Observations::default();
-        Self { watchdog, sources, observations, check, checked_at: Instant::now(), panicked: false }
-    }
-
     fn run(mut self, stopped: &Receiver<()>) {
         let mut pause = self.watchdog.interval();
         while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {

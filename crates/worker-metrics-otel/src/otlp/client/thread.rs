@@ -57,7 +57,7 @@ impl NetworkThread {
         if !self.is_here() {
             return None;
         }
-        // What nobody waits for any more is not done either: a set aborts its tasks when it is dropped.
+        // What nobody waits for any more is not done either: a set aborts its tasks on drop.
         let mut task = JoinSet::new();
         task.spawn_on(work, &self.runtime);
         task.join_next().await?.ok()

@@ -4,7 +4,7 @@
 //! reads it.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use opentelemetry::otel_warn;
@@ -55,9 +55,14 @@ impl Environment {
     }
 
     /// The variable of the signal and the general one, if they are set, with their names.
-    fn both(&self, setting: &str) -> impl Iterator<Item = (String, &str)> {
+    fn set(&self, setting: &str) -> impl Iterator<Item = (String, &OsStr)> {
         let names = [format!("{SIGNAL}{setting}"), format!("{GENERAL}{setting}")];
-        names.into_iter().filter_map(|name| self.get(&name).map(|value| (name, value)))
+        names.into_iter().filter_map(|name| self.variables.get(&name).map(|value| (name, &**value)))
+    }
+
+    /// The same, if they are not empty, and are UTF-8; what is not is reported.
+    fn both(&self, setting: &str) -> impl Iterator<Item = (String, &str)> {
+        self.set(setting).filter_map(|(name, _)| self.get(&name).map(|value| (name, value)))
     }
 
     /// The variable of the signal or else the general one, if one is set and can be read; what
@@ -94,17 +99,15 @@ impl Environment {
 
     /// Whether gRPC is not to be secured where the address has no scheme.
     pub(in crate::otlp) fn insecure(&self) -> bool {
-        let names = [format!("{SIGNAL}INSECURE"), format!("{GENERAL}INSECURE")];
-        let value = names.iter().find_map(|name| self.variables.get(name)?.to_str());
+        let value = self.set("INSECURE").find_map(|(_, value)| value.to_str());
         value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
     /// The headers. The variable of the signal wins, even if it is empty.
     pub(in crate::otlp) fn headers(&self) -> Headers {
-        let names = [format!("{SIGNAL}HEADERS"), format!("{GENERAL}HEADERS")];
-        let set = names.iter().find_map(|name| Some((name, self.variables.get(name)?.to_str()?)));
+        let set = self.set("HEADERS").find_map(|(name, value)| Some((name, value.to_str()?)));
         set.map_or_else(Headers::default, |(name, value)| {
-            Headers::parse(value, |problem| ignored(name, problem))
+            Headers::parse(value, |problem| ignored(&name, problem))
         })
     }
 

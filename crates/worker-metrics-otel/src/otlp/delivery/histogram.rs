@@ -112,8 +112,8 @@ impl HistogramValues {
         }
     }
 
-    /// Writes a point of either kind of histogram, the fields in the order of their numbers, without
-    /// minimum and maximum: they are not known. At the end of a series it has no value.
+    /// Writes a point of either kind of histogram, the fields in the order of their numbers,
+    /// without minimum and maximum: they are not known. At the end of a series it has no value.
     pub(super) fn put(
         &self,
         attributes: &[u8],
