@@ -59,6 +59,7 @@ impl Block {
         let slot = &mut self.series[index];
         let other = slot.take_if(|series| !is_it(series));
         slot.get_or_insert_with(|| {
+            self.template.numbers.clear();
             let mut next = begin();
             if let Some(mut before) = other {
                 before.supersede_by(&mut next, rule);
@@ -88,11 +89,12 @@ impl Block {
     pub(super) fn decide(&mut self, rule: Rule) -> bool {
         let has_ended = self.has_ended;
         let (mut is_plain, mut is_estimated) = (!has_ended && !rule.is_delta, false);
-        for series in self.all_mut() {
+        // Not `for`, here and below: of a chain the compiler makes two loops for `for_each`.
+        self.all_mut().for_each(|series| {
             series.decide(rule, has_ended);
             is_estimated |= series.is_estimated();
             is_plain &= matches!(series.values, Values::Number(_)) && series.life.has_value_alone();
-        }
+        });
         self.template.is_due = is_plain;
         self.forget_superseded();
         is_estimated
@@ -103,16 +105,16 @@ impl Block {
         if self.template.is_due && self.put_from_template(rule, to) {
             return;
         }
-        for series in self.all_mut().filter(|series| series.is_due()) {
+        self.all_mut().filter(|series| series.is_due()).for_each(|series| {
             let request = to.add(series.life.due().points(), |to| series.put(rule, to));
             series.sent(rule, request);
-        }
+        });
     }
 
     /// Writes the points of all series from the template, if they fit into the request under way.
     fn put_from_template(&mut self, rule: Rule, to: &mut MetricWriter<'_>) -> bool {
         let Self { series, template, .. } = self;
-        if template.numbers.len() != series.iter().flatten().count() {
+        if template.numbers.is_empty() {
             *template = Template { is_due: true, ..Template::default() };
             for series in series.iter().flatten() {
                 series.put(rule, &mut template.points);
@@ -121,8 +123,9 @@ impl Block {
             }
         }
         let Some(request) = to.room_for(template.numbers.len(), template.points.len()) else { return false };
-        for (series, &number) in series.iter_mut().flatten().zip(&template.numbers) {
-            let Values::Number(values) = &series.values else { continue };
+        let mut numbers = template.numbers.iter();
+        series.iter_mut().flatten().for_each(|series| {
+            let (Values::Number(values), Some(&number)) = (&series.values, numbers.next()) else { return };
             let (start_ns, time_ns) = series.life.interval_ns();
             let time = number - FIXED64_LEN;
             let start = time - FIXED64_LEN;
@@ -130,7 +133,7 @@ impl Block {
             template.points[time..time + 8].copy_from_slice(&time_ns.to_le_bytes());
             template.points[number..number + 8].copy_from_slice(&values.value(rule).to_le_bytes());
             series.sent(rule, request);
-        }
+        });
         to.add(template.numbers.len(), |to| to.put_slice(&template.points));
         true
     }
