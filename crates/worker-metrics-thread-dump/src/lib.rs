@@ -1,11 +1,26 @@
 #![doc = include_str!("../README.md")]
 
+mod activity;
+mod arguments;
+mod call_name;
+mod coverage;
+mod descriptor;
 mod look;
+mod proc;
+mod run_state;
+mod socket;
 mod thread;
 mod thread_id;
 mod unavailable;
+mod waits;
+mod waits_on;
 
+pub use activity::Activity;
+pub use coverage::{Coverage, coverage};
 pub use look::{Call, CallLine, Look};
+pub use run_state::RunState;
+pub use socket::{Protocol, Socket};
 pub use thread::{LookError, Thread};
 pub use thread_id::{ThreadId, threads};
 pub use unavailable::Unavailable;
+pub use waits_on::WaitsOn;

@@ -32,6 +32,11 @@ pub enum Unavailable {
         /// Name of the file.
         file: &'static str,
     },
+    /// The kernel has this file, but counts nothing in it.
+    NotCounted {
+        /// Name of the file.
+        file: &'static str,
+    },
     /// The process may not read this file of its own.
     Denied {
         /// Name of the file.
@@ -73,6 +78,11 @@ impl fmt::Display for Unavailable {
             Self::Missing { file } => {
                 write!(f, "{file} is not there: this kernel or this sandbox does not have it")
             }
+            Self::NotCounted { file } => write!(
+                f,
+                "{file} has zeros only: this kernel was built without CONFIG_SCHEDSTATS, and counts nothing \
+                 unless the sysctl kernel.task_delayacct is 1"
+            ),
             Self::Denied { file } => write!(
                 f,
                 "{file} may not be read: the process is not dumpable (its program has file capabilities, it \
