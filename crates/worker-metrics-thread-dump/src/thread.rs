@@ -145,8 +145,11 @@ impl Thread {
             return Err(LookError::Unreadable(Unavailable::Forked));
         }
         let mut line = [0; syscall::LONGEST + 1];
+        let buffer = line.as_ptr().addr() as u64;
         let line = self.call.read(&mut line)?;
         let call = match syscall::parse(line).ok_or_else(|| self.call.malformed())? {
+            // A thread that looks at itself finds its own read, and no new time slice: it runs.
+            syscall::Line::Of(Call::In(call)) if call.arguments[1] == buffer => Call::Running,
             syscall::Line::Of(call) => call,
             syscall::Line::Ended => return Err(LookError::Ended),
         };
@@ -253,5 +256,53 @@ impl Error for LookError {
             Self::Ended => None,
             Self::Unreadable(why) => Some(why),
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn in_a_forked_child_it_knows_that_the_thread_stayed_behind() {
+        let mut thread = Thread::current().expect("Linux lets threads be looked at");
+        thread.process += 1;
+        assert_eq!(thread.look(), Err(LookError::Unreadable(Unavailable::Forked)));
+        assert_eq!(thread.name(), None);
+    }
+
+    #[test]
+    fn without_the_scheduler_s_file_ticks_and_switches_prove_the_same() {
+        let (says_id, id) = mpsc::channel();
+        let worker = std::thread::spawn(move || {
+            says_id.send(ThreadId::current()).expect("the test waits for it");
+            std::thread::park();
+            std::thread::sleep(Duration::from_secs(3600));
+        });
+        let id = id.recv().expect("it sends it").expect("there is /proc");
+        let mut thread = Thread::open(id).expect("Linux lets threads be looked at");
+        thread.times = Times::ticks(id).expect("every kernel has them");
+
+        let begin = Instant::now();
+        let once = |call: &str| {
+            loop {
+                let [earlier, later] = [thread.look(), thread.look()].map(|look| look.expect("it lives"));
+                match later.call {
+                    Call::In(line) if line.name() == Some(call) && later.has_not_run_since(&earlier) => {
+                        return later;
+                    }
+                    _ => assert!(begin.elapsed() < Duration::from_secs(60), "not in {call}: {later:?}"),
+                }
+                std::thread::yield_now();
+            }
+        };
+        let parked = once("futex");
+        assert_eq!(parked.run_delay, None);
+        worker.thread().unpark();
+        let asleep = once("clock_nanosleep");
+        assert!(asleep.time_slices > parked.time_slices);
     }
 }
