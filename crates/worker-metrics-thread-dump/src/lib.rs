@@ -9,6 +9,8 @@ mod look;
 mod proc;
 mod run_state;
 mod socket;
+#[cfg(feature = "stack")]
+mod stack;
 mod thread;
 mod thread_id;
 mod unavailable;
@@ -20,6 +22,8 @@ pub use coverage::{Coverage, coverage};
 pub use look::{Call, CallLine, Look};
 pub use run_state::RunState;
 pub use socket::{Protocol, Socket};
+#[cfg(feature = "stack")]
+pub use stack::{Cut, Fold, Folded, Frame, NoStack, Origin, RawStack, Stack, Stacks};
 pub use thread::{LookError, Thread};
 pub use thread_id::{ThreadId, threads};
 pub use unavailable::Unavailable;
