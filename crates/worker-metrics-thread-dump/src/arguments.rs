@@ -1,7 +1,6 @@
 //! Arguments of a system call that are in the process' memory. Read by `waits` while the thread is
 //! blocked in the call; what cannot be read is absent.
 
-use std::fs::File;
 use std::io;
 
 /// Descriptors of a `poll` or `select`.
@@ -82,7 +81,7 @@ fn members(limit: u32, set: &[u8; 128]) -> Descriptors {
 
 #[cfg(target_os = "linux")]
 fn read(address: u64, buffer: &mut [u8]) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(&File::open("/proc/self/mem")?, buffer, address)
+    std::os::unix::fs::FileExt::read_at(&std::fs::File::open("/proc/self/mem")?, buffer, address)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -26,9 +26,12 @@ pub struct Coverage {
     /// Whether file descriptors can be resolved to files and sockets.
     #[cfg_attr(feature = "serde", serde(serialize_with = "reason"))]
     pub descriptors: Result<(), Unavailable>,
-    /// Whether the memory of the process can be read: what `poll` waits on, paths, and stacks.
+    /// Whether the memory of the process can be read: what `poll` waits on, and paths.
     #[cfg_attr(feature = "serde", serde(serialize_with = "reason"))]
     pub memory: Result<(), Unavailable>,
+    /// Whether the stacks of blocked threads can be captured.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "reason"))]
+    pub stacks: Result<(), Unavailable>,
 }
 
 /// What this system lets a process see of its threads, found out with the thread that calls.
@@ -44,6 +47,7 @@ pub fn coverage() -> Coverage {
             call_names: nothing,
             descriptors: nothing,
             memory: nothing,
+            stacks: nothing,
         };
     }
     const DESCRIPTORS: &str = "/proc/self/fd";
@@ -56,7 +60,18 @@ pub fn coverage() -> Coverage {
             .map(drop)
             .map_err(|error| Unavailable::of(DESCRIPTORS, &error)),
         memory: File::open(MEMORY).map(drop).map_err(|error| Unavailable::of(MEMORY, &error)),
+        stacks: stacks(),
     }
+}
+
+#[cfg(feature = "stack")]
+fn stacks() -> Result<(), Unavailable> {
+    crate::Stacks::new().map(drop)
+}
+
+#[cfg(not(feature = "stack"))]
+fn stacks() -> Result<(), Unavailable> {
+    Err(Unavailable::NotBuilt { feature: "stack" })
 }
 
 impl Coverage {
@@ -68,6 +83,7 @@ impl Coverage {
             ("names of system calls", self.call_names),
             ("file descriptors", self.descriptors),
             ("memory", self.memory),
+            ("stacks", self.stacks),
         ]
         .into_iter()
     }

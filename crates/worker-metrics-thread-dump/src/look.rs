@@ -30,7 +30,8 @@ pub struct Look {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Call {
-    /// It runs, or is ready to run and waits for a CPU: in its program or in the kernel.
+    /// It runs, or is ready to run and waits for a CPU: in its program or in the kernel. A thread that
+    /// looks at itself runs.
     Running,
     /// It is blocked, in this system call or in a page fault.
     In(CallLine),
@@ -57,7 +58,20 @@ impl Look {
     ///
     /// True is proof, not a guess: both looks found it blocked in the same call with the same
     /// arguments at the same place, it has used no CPU time and was given no CPU in between. False
-    /// says nothing.
+    /// says nothing. Both looks must be of the same [`Thread`](crate::Thread).
+    ///
+    /// ```
+    /// use worker_metrics_thread_dump::Thread;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !cfg!(target_os = "linux") { return Ok(()) }
+    /// let thread = Thread::current()?;
+    /// let earlier = thread.look()?;
+    /// let later = thread.look()?;
+    /// assert!(!later.has_not_run_since(&earlier), "who looks at himself runs");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn has_not_run_since(&self, earlier: &Look) -> bool {
         matches!(self.call, Call::In(_))

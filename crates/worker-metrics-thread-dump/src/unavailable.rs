@@ -16,6 +16,11 @@ use crate::ThreadId;
 pub enum Unavailable {
     /// This is not Linux.
     NotLinux,
+    /// The crate was built without a feature that this needs.
+    NotBuilt {
+        /// Name of the feature.
+        feature: &'static str,
+    },
     /// The processor's architecture is not one that this is written for.
     Architecture,
     /// `/proc` is not mounted, or does not know this process.
@@ -71,6 +76,7 @@ impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotLinux => f.write_str("threads can be looked at on Linux only"),
+            Self::NotBuilt { feature } => write!(f, "built without the feature `{feature}`: enable it"),
             Self::Architecture => f.write_str("not written for this processor's architecture"),
             Self::NoProc => f.write_str("/proc is not mounted, or does not know this process: mount it"),
             Self::NoThread { thread } => write!(f, "this process has no thread {thread}, or none any more"),
