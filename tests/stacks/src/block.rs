@@ -9,6 +9,8 @@ use std::sync::{Arc, Barrier, Condvar, Mutex, MutexGuard, OnceLock, RwLock, RwLo
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use crate::raw::{self, Raw};
+
 /// Something to block in.
 pub trait Block: Debug + Send + Sync {
     /// Blocks the thread until it is let go, or for some milliseconds.
@@ -47,10 +49,18 @@ impl Held<'_> {
     }
 }
 
-/// How many kinds of blocks there are.
-pub const KINDS: usize = 14;
+/// How many kinds of blocks there are; the last are [`raw`].
+pub const KINDS: usize = STD_KINDS + raw::KINDS;
+
+const STD_KINDS: usize = 14;
 
 const MILLISECONDS: u64 = 5;
+
+/// Whether a block of this kind ends by itself.
+#[must_use]
+pub fn ends_by_itself(kind: usize) -> bool {
+    matches!(kind, 0 | 10) || kind >= STD_KINDS
+}
 
 /// The block of a kind, for a thread.
 #[must_use]
@@ -113,7 +123,7 @@ pub fn held(kind: usize, thread: &Thread) -> Held<'static> {
             let release = move || drop(TcpStream::connect(address).expect("it accepts"));
             (Arc::new(Accepts(listener)), Box::new(release))
         }
-        _ => {
+        13 => {
             let once = Arc::new(OnceLock::new());
             let (sender, receiver) = channel::<()>();
             let initialising = once.clone();
@@ -131,6 +141,7 @@ pub fn held(kind: usize, thread: &Thread) -> Held<'static> {
             };
             (Arc::new(Once(once)), Box::new(release))
         }
+        raw => (Arc::new(Raw(raw - STD_KINDS)), Box::new(|| {})),
     };
     Held { block, release }
 }

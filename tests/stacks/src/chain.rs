@@ -51,6 +51,17 @@ pub const KINDS: [Kind; 22] = [
     page_aligned_locals,
 ];
 
+/// Twelve functions that differ in nothing but a number: whichever a thread is in, its stack pointer
+/// and its program counter are the same.
+pub fn twins(random: &mut Random) -> Vec<Kind> {
+    (0..12).map(|_| if random.below(2) == 0 { twin::<1> as Kind } else { twin::<2> }).collect()
+}
+
+#[inline(never)]
+fn twin<const NUMBER: u64>(chain: &Chain<'_>, depth: usize) -> u64 {
+    run(chain, depth) + black_box(NUMBER)
+}
+
 /// As many as 60 kinds.
 pub fn random(random: &mut Random) -> Vec<Kind> {
     let depth = random.below(61);

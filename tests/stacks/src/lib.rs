@@ -9,6 +9,7 @@ pub mod block;
 pub mod chain;
 pub mod racing;
 pub mod random;
+pub mod raw;
 pub mod settled;
 pub mod signal;
 pub mod truth;

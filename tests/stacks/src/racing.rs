@@ -53,7 +53,7 @@ struct Captured {
 /// Captures as many times three threads, each of which runs a new chain and blocks for 0 to 120 µs again
 /// and again.
 #[must_use]
-pub fn racing(captures: usize, seed: u64) -> Figures {
+pub fn racing(captures: usize, twins: bool, seed: u64) -> Figures {
     /// So many published stacks are compared at once.
     const BATCH: usize = 5_000;
     let mut figures = Figures::default();
@@ -72,8 +72,9 @@ pub fn racing(captures: usize, seed: u64) -> Figures {
                     says.send((runner, ThreadId::current().expect("Linux"))).expect("it is received");
                     let mut random = Random::new(seed ^ (round * 8 + runner));
                     while !stop.load(SeqCst) {
-                        let kinds = chain::random(&mut random);
-                        let block = Briefly(random.below(121) as u64);
+                        let kinds =
+                            if twins { chain::twins(&mut random) } else { chain::random(&mut random) };
+                        let block = Briefly(if twins { 20 } else { random.below(121) as u64 });
                         chain::run(&Chain { kinds: &kinds, log: &log, block: &block }, 0);
                     }
                 };

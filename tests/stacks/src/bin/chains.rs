@@ -11,9 +11,11 @@ fn main() -> ExitCode {
     let (captures, races, seed) = (next(1_000), next(3_000), next(1));
     let settled = settled::settled(captures, seed as u64);
     println!("settled: {settled}");
-    let racing = racing::racing(races, seed as u64);
+    let racing = racing::racing(races, false, seed as u64);
     println!("racing: {racing}");
-    let is_right = settled.wrong == 0 && racing.wrong == 0;
+    let twins = racing::racing(races, true, seed as u64);
+    println!("twins: {twins}");
+    let is_right = settled.wrong == 0 && racing.wrong == 0 && twins.wrong == 0;
     // If nothing was whole, nothing was tried.
     let was_tried = settled.complete * 2 > settled.captures && settled.confirmed > 0 && racing.complete > 0;
     if is_right && was_tried { ExitCode::SUCCESS } else { ExitCode::FAILURE }
