@@ -25,8 +25,9 @@ pub struct Activity {
     pub call: Option<&'static str>,
     /// What the call waits on.
     ///
-    /// **Absent when** the call does not tell, or the thread has moved on in between. Another thread
-    /// that closes the descriptor meanwhile and opens another one under its number goes unnoticed.
+    /// **Absent when** the call does not tell, or the thread has moved on in between. Another
+    /// thread that closes the descriptor meanwhile and opens another one under its number goes
+    /// unnoticed.
     pub waits_on: Option<WaitsOn>,
     /// What the scheduler does with the thread, read after the look.
     pub state: Option<RunState>,
@@ -38,8 +39,8 @@ pub struct Activity {
     pub voluntary_switches: Option<u64>,
     /// How often its CPU was taken from it.
     pub involuntary_switches: Option<u64>,
-    /// Whether the thread has run since the look: then everything but look, call and name is of
-    /// another moment than the look.
+    /// Whether a thread that was in a call has run since the look: then everything but look, call
+    /// and name is of another moment than the look.
     pub has_moved: bool,
 }
 
@@ -50,11 +51,12 @@ impl Activity {
         let kernel_function = thread.read("wchan").ok().and_then(|name| kernel_function(&name));
         let name = thread.name();
         let (call, waits_on) = match &look.call {
-            Call::Running => (None, None),
+            Call::Running | Call::Kernel => (None, None),
             Call::In(line) => (line.name(), waits::waits_on(thread.id(), line, line.name())),
         };
         // All of it is the thread's if it is still there, and of this call if it has not run.
-        let has_moved = !thread.look()?.has_not_run_since(look) && look.call != Call::Running;
+        let now = thread.look()?;
+        let has_moved = matches!(look.call, Call::In(_)) && !now.has_not_run_since(look);
         Ok(Self {
             thread: thread.id(),
             name,
@@ -89,6 +91,7 @@ impl fmt::Display for Activity {
         }
         match (&self.look.call, &self.waits_on, self.call) {
             (Call::Running, ..) => f.write_str("running"),
+            (Call::Kernel, ..) => f.write_str("a thread of the kernel"),
             (Call::In(_), Some(waits_on), Some(call)) => waits_on.describe(call, f),
             (Call::In(line), _, None) if line.number == -1 => f.write_str("a page fault"),
             (Call::In(_), None, Some(call)) => f.write_str(call),

@@ -16,8 +16,8 @@ pub(crate) fn available() -> Result<(), Unavailable> {
 impl CallLine {
     /// Name of the system call, as its manual page has it.
     ///
-    /// **Absent when** the thread is outside of a system call, the call is newer than this crate, or
-    /// the architecture is another than x86_64 and aarch64.
+    /// **Absent when** the thread is outside of a system call, the call is newer than this crate,
+    /// or the architecture is another than x86_64 and aarch64.
     ///
     /// ```
     /// use worker_metrics_thread_dump::CallLine;

@@ -1,4 +1,5 @@
-//! What this system lets be seen of threads. Asked once, at the start; never looks at another thread.
+//! What this system lets be seen of threads. Asked once, at the start; never looks at another
+//! thread.
 
 use std::fmt;
 use std::fs::{self, File};

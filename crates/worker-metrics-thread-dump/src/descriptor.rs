@@ -1,5 +1,5 @@
-//! What a file descriptor of a thread stands for. Called by `waits`; reads the link that the kernel keeps
-//! for it, and never the file behind it, which could block.
+//! What a file descriptor of a thread stands for. Called by `waits`; reads the link that the kernel
+//! keeps for it, and never the file behind it, which could block.
 
 use std::fs;
 

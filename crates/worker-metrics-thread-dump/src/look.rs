@@ -1,5 +1,5 @@
-//! What one look at a thread saw. Made by `Thread::look`; plain data, which is compared with an earlier
-//! look.
+//! What one look at a thread saw. Made by `Thread::look`; plain data, which is compared with an
+//! earlier look.
 
 use std::time::Duration;
 
@@ -30,11 +30,14 @@ pub struct Look {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Call {
-    /// It runs, or is ready to run and waits for a CPU: in its program or in the kernel. A thread that
-    /// looks at itself runs.
+    /// It runs, or is ready to run and waits for a CPU: in its program or in the kernel. A thread
+    /// that looks at itself runs.
     Running,
     /// It is blocked, in this system call or in a page fault.
     In(CallLine),
+    /// It is blocked and never was in the program: a thread that the kernel keeps in this process
+    /// for itself, such as those of io_uring.
+    Kernel,
 }
 
 /// The system call that a thread is blocked in, as its file `syscall` has it.

@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 pub struct Socket {
     /// Its protocol.
     ///
-    /// **Absent when** the socket is neither TCP, UDP nor Unix, is in another network namespace than
-    /// the thread, or is not among the first 16,384 of its protocol.
+    /// **Absent when** the socket is neither TCP, UDP nor Unix, is in another network namespace
+    /// than the thread, or is not among the first 16,384 of its protocol.
     pub protocol: Option<Protocol>,
     /// Address of this end of a TCP or UDP socket.
     pub local: Option<SocketAddr>,

@@ -13,11 +13,11 @@ use crate::{Activity, Call, Look, ThreadId, Unavailable};
 
 /// A thread of this process, to be looked at again and again.
 ///
-/// It keeps two files of `/proc` open, three where the kernel counts no time slices. They stay those of
-/// the thread: once it has ended they say so, even if another thread has got its id.
+/// It keeps two files of `/proc` open, three where the kernel counts no time slices. They stay
+/// those of the thread: once it has ended they say so, even if another thread has got its id.
 ///
-/// **After a `fork`** the child has none of its parent's threads but the one that forked. A `Thread`
-/// that was opened in the parent notices that the process is another one and answers
+/// **After a `fork`** the child has none of its parent's threads but the one that forked. A
+/// `Thread` that was opened in the parent notices that the process is another one and answers
 /// [`Unavailable::Forked`]; open it anew.
 ///
 /// ```
@@ -134,10 +134,10 @@ impl Thread {
 
     /// Looks at the thread: its system call first, its times after that.
     ///
-    /// **Cost**: two reads and a comparison of the process id: 2 to 3 µs (`examples/cost.rs`); three
-    /// reads and some 20 µs where the kernel counts no time slices. In the rare case that the thread is
-    /// just falling asleep the kernel waits for that, for up to a tick of its clock. A look never
-    /// allocates, by the test `a_look_does_not_allocate`.
+    /// **Cost**: two reads and a comparison of the process id: 2 to 3 µs (`examples/cost.rs`);
+    /// three reads and some 20 µs where the kernel counts no time slices. In the rare case that the
+    /// thread is just falling asleep the kernel waits for that, for up to a tick of its clock. A
+    /// look never allocates, by the test `a_look_does_not_allocate`.
     ///
     /// # Errors
     /// If the thread has ended, or its files cannot be read any more.
@@ -157,16 +157,16 @@ impl Thread {
         self.times.look(call)
     }
 
-    /// What the thread is doing that was found in this look: the name of its system call and what that
-    /// waits on, in words.
+    /// What the thread is doing that was found in this look: the name of its system call and what
+    /// that waits on, in words.
     ///
-    /// **Cost**: 50 µs, and where the call waits on a TCP socket 0.5 to 8 ms more, because the kernel
-    /// walks through its whole table of connections to list them (`examples/cost.rs`). It allocates. So
-    /// ask only of a thread that is worth a report.
+    /// **Cost**: 50 µs, and where the call waits on a TCP socket 0.5 to 8 ms more, because the
+    /// kernel walks through its whole table of connections to list them (`examples/cost.rs`). It
+    /// allocates. So ask only of a thread that is worth a report.
     ///
-    /// It reads the memory of the process where a call's arguments are there (`poll`, `select`, a path),
-    /// and asks nothing of a file that a call waits on: a remote file system that hangs does not hang
-    /// it.
+    /// It reads the memory of the process where a call's arguments are there (`poll`, `select`, a
+    /// path), and asks nothing of a file that a call waits on: a remote file system that hangs does
+    /// not hang it. A change of the process' memory map that hangs does.
     ///
     /// # Errors
     /// If the thread has ended, or its files cannot be read any more.

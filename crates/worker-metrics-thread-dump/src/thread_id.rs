@@ -9,11 +9,12 @@ use crate::Unavailable;
 
 /// Id of a thread of this process, as `/proc` has it.
 ///
-/// On Linux that is what `gettid` returns, unless `/proc` is mounted from another PID namespace than
-/// the process lives in: then it is the id in that namespace, which is the one that its files have.
+/// On Linux that is what `gettid` returns, unless `/proc` is mounted from another PID namespace
+/// than the process lives in: then it is the id in that namespace, which is the one that its files
+/// have.
 ///
-/// An id is reused once its thread has ended. A [`Thread`](crate::Thread) is not fooled by that, an id
-/// that was kept for long may be.
+/// An id is reused once its thread has ended. A [`Thread`](crate::Thread) is not fooled by that, an
+/// id that was kept for long may be.
 ///
 /// ```
 /// use worker_metrics_thread_dump::ThreadId;

@@ -1,6 +1,6 @@
-//! From a system call and its arguments to what it waits for. Called by an activity; opens, reads and
-//! asks for nothing that could block on what the thread itself is blocked on, such as a file of a
-//! remote file system.
+//! From a system call and its arguments to what it waits for. Called by an activity; opens, reads
+//! and asks for nothing that could block on what the thread itself is blocked on, such as a file of
+//! a remote file system.
 
 use crate::arguments::{self, Descriptors, low};
 use crate::{CallLine, ThreadId, WaitsOn, descriptor};

@@ -1,4 +1,5 @@
-//! A process that is not dumpable, which changes the whole process and therefore is a program of its own.
+//! A process that is not dumpable, which changes the whole process and therefore is a program of
+//! its own.
 #![cfg(target_os = "linux")]
 
 use rustix::process::{DumpableBehavior, geteuid, set_dumpable_behavior};

@@ -1,5 +1,5 @@
-//! The files of `/proc` that this crate reads, one parser each. Called by `thread` and `activity`; no
-//! parser panics or allocates for a number, whatever the file holds.
+//! The files of `/proc` that this crate reads, one parser each. Called by `thread` and `activity`;
+//! no parser panics or allocates for a number, whatever the file holds.
 
 pub(crate) mod kept;
 pub(crate) mod schedstat;

@@ -1,5 +1,5 @@
-//! `/proc/self/task/TID/schedstat`: the times of a thread to the nanosecond. Read by every look, where
-//! the kernel counts them.
+//! `/proc/self/task/TID/schedstat`: the times of a thread to the nanosecond. Read by every look,
+//! where the kernel counts them.
 
 use std::time::Duration;
 

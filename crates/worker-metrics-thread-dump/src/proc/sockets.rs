@@ -1,5 +1,5 @@
-//! `/proc/self/task/TID/net/{tcp,tcp6,udp,udp6,unix}`: the sockets of a thread's network namespace. Read
-//! by an activity whose thread waits on a socket; never more than `MOST_ROWS` of each.
+//! `/proc/self/task/TID/net/{tcp,tcp6,udp,udp6,unix}`: the sockets of a thread's network namespace.
+//! Read by an activity whose thread waits on a socket; never more than `MOST_ROWS` of each.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -73,7 +73,8 @@ fn fields(row: &[u8]) -> impl Iterator<Item = &[u8]> {
     row.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty())
 }
 
-/// `ADDRESS:PORT`: the address in words of 32 bits as the processor holds them, the port as a number.
+/// `ADDRESS:PORT`: the address in words of 32 bits as the processor holds them, the port as a
+/// number.
 fn address(text: &[u8]) -> Option<SocketAddr> {
     let colon = text.iter().position(|&byte| byte == b':')?;
     let (host, port) = (&text[..colon], &text[colon + 1..]);

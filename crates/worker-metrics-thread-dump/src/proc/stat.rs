@@ -1,5 +1,5 @@
-//! `/proc/self/task/TID/stat`: the state of a thread, and its times in ticks. Read by an activity, and
-//! by every look where the kernel has no times in `schedstat`.
+//! `/proc/self/task/TID/stat`: the state of a thread, and its times in ticks. Read by an activity,
+//! and by every look where the kernel has no times in `schedstat`.
 
 use std::time::Duration;
 

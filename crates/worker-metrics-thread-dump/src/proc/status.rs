@@ -1,5 +1,5 @@
-//! `/proc/self/task/TID/status`: how often a thread was switched. Read by an activity, and by every look
-//! where the kernel has no count in `schedstat`.
+//! `/proc/self/task/TID/status`: how often a thread was switched. Read by an activity, and by every
+//! look where the kernel has no count in `schedstat`.
 
 use super::decimal;
 

@@ -36,8 +36,9 @@ pub(crate) fn parse(text: &[u8]) -> Option<Line> {
     if fields.next().is_some() {
         return None;
     }
-    if number == -1 && stack_pointer == 0 && program_counter == 0 {
-        return Some(Line::Ended);
+    if stack_pointer == 0 && program_counter == 0 {
+        // The kernel's own threads have no place in the program, and the call of who started them.
+        return Some(if number == -1 { Line::Ended } else { Line::Of(Call::Kernel) });
     }
     Some(Line::Of(Call::In(CallLine { number, arguments, stack_pointer, program_counter })))
 }
@@ -79,6 +80,13 @@ mod tests {
     #[test]
     fn a_thread_without_a_stack_has_ended() {
         assert_eq!(parse(b"-1 0x0 0x0\n"), Some(Line::Ended));
+    }
+
+    #[test]
+    fn a_thread_of_io_uring_is_not_in_the_call_that_started_it() {
+        // Recorded: `iou-sqp`, started by io_uring_setup.
+        let line = b"425 0x8 0x7f93becc25b0 0x561f40a72130 0x7f93becfebb0 0x561f40a72be0 0x6 0x0 0x0\n";
+        assert_eq!(parse(line), Some(Line::Of(Call::Kernel)));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 use worker_metrics_thread_dump::{Call, LookError, RunState, Thread, Unavailable};
 
@@ -37,6 +37,51 @@ fn a_thread_that_ran_in_between_is_noticed_although_it_is_back_in_the_same_call(
     goes_on.store(false, Relaxed);
     subject.handle.thread().unpark();
     subject.handle.join().expect("it does not panic");
+}
+
+/// The thread counts how often it was woken, so that it is known whether it ran: once the first
+/// look is over, and before the second one begins.
+#[test]
+fn a_thread_that_ran_between_two_looks_is_never_said_to_have_slept() {
+    const ENOUGH: u32 = 200;
+    let wakes = Arc::new(AtomicU64::new(0));
+    let goes_on = Arc::new(AtomicBool::new(true));
+    let (count, flag) = (Arc::clone(&wakes), Arc::clone(&goes_on));
+    let subject = rig::spawn(move || {
+        while flag.load(SeqCst) {
+            std::thread::park();
+            count.fetch_add(1, SeqCst);
+        }
+    });
+    let (woken, flag) = (subject.handle.thread().clone(), Arc::clone(&goes_on));
+    let waker = std::thread::spawn(move || {
+        let mut spins = 0;
+        while flag.load(SeqCst) {
+            woken.unpark();
+            // Pauses of all lengths around that of a look.
+            spins = (spins + 97) % 20_000;
+            (0..spins).for_each(|_| std::hint::spin_loop());
+        }
+    });
+    let (mut slept, mut ran) = (0, 0);
+    subject.once("asleep and awake often enough", |thread| {
+        for gap in 0..200 {
+            let earlier = thread.look().expect("it lives");
+            let before = wakes.load(SeqCst);
+            (0..5 * gap).for_each(|_| std::hint::spin_loop());
+            let after = wakes.load(SeqCst);
+            let later = thread.look().expect("it lives");
+            let is_proved = later.has_not_run_since(&earlier);
+            assert!(!is_proved || before == after, "{earlier:?}, {before} wakes; {later:?}, {after} wakes");
+            slept += u32::from(is_proved);
+            ran += u32::from(before != after);
+        }
+        (slept > ENOUGH && ran > ENOUGH).then_some(())
+    });
+    goes_on.store(false, SeqCst);
+    subject.handle.thread().unpark();
+    subject.handle.join().expect("it does not panic");
+    waker.join().expect("it does not panic");
 }
 
 #[test]
