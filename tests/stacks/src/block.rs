@@ -56,10 +56,16 @@ const STD_KINDS: usize = 14;
 
 const MILLISECONDS: u64 = 5;
 
+/// Whether a block of this kind is a [`raw`] one.
+#[must_use]
+pub fn is_raw(kind: usize) -> bool {
+    kind >= STD_KINDS
+}
+
 /// Whether a block of this kind ends by itself.
 #[must_use]
 pub fn ends_by_itself(kind: usize) -> bool {
-    matches!(kind, 0 | 10) || kind >= STD_KINDS
+    matches!(kind, 0 | 10) || is_raw(kind)
 }
 
 /// The block of a kind, for a thread.

@@ -75,15 +75,18 @@ pub enum Comparison {
 /// Compares.
 #[must_use]
 pub fn compare(addresses: &[u64], is_complete: bool, callers: &[u64]) -> Comparison {
-    let Some(leaf) = addresses.iter().position(|address| is_in_leaf(*address)) else {
-        return if is_complete { Comparison::Outside } else { Comparison::Cut };
-    };
-    let found = &addresses[leaf + 1..];
-    match is_complete {
-        true if found == callers => Comparison::Whole,
-        false if callers.starts_with(found) => Comparison::Cut,
+    // Small functions beside the leaf may look like it.
+    let leaves = (0..addresses.len()).filter(|index| is_in_leaf(addresses[*index]));
+    let compared = leaves.map(|leaf| match &addresses[leaf + 1..] {
+        found if is_complete && found == callers => Comparison::Whole,
+        found if !is_complete && callers.starts_with(found) => Comparison::Cut,
         _ => Comparison::Wrong,
-    }
+    });
+    compared.min_by_key(|comparison| *comparison == Comparison::Wrong).unwrap_or(if is_complete {
+        Comparison::Outside
+    } else {
+        Comparison::Cut
+    })
 }
 
 /// Where two stacks begin to differ, from the root on, to be read by a person.

@@ -23,6 +23,8 @@ mod registers;
 mod row;
 mod stacks;
 mod step;
+#[cfg(test)]
+mod tests;
 mod unwind_table;
 mod walk;
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use gimli::{
     AArch64, BaseAddresses, CfaRule, EhFrame, EhFrameOffset, EndianSlice, FrameDescriptionEntry,
-    LittleEndian, RegisterRule, UnwindContext, UnwindExpression, UnwindSection, UnwindTableRow,
+    LittleEndian, RegisterRule, UnwindContext, UnwindExpression, UnwindSection, UnwindTableRow, Vendor,
 };
 
 use super::memory::Memory;
@@ -113,7 +113,11 @@ impl UnwindTable {
     }
 
     fn section(&self) -> EhFrame<Bytes<'_>> {
-        EhFrame::new(&self.entries, LittleEndian)
+        let mut section = EhFrame::new(&self.entries, LittleEndian);
+        // For the instruction that says that return addresses are signed; x86-64 has none with its
+        // number.
+        section.set_vendor(Vendor::AArch64);
+        section
     }
 
     fn bases(&self) -> BaseAddresses {
