@@ -23,9 +23,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let begin = Instant::now();
     stacks.capture_raw(&blocked)?;
     println!("again in {:?}", begin.elapsed());
-    let begin = Instant::now();
+    let (begin, resident) = (Instant::now(), resident_kib());
     let stack = stacks.name(&raw);
-    println!("names in {:?}\n\n{stack}", begin.elapsed());
+    println!("names in {:?}, {} KiB more", begin.elapsed(), resident_kib().saturating_sub(resident));
+    let begin = Instant::now();
+    stacks.name(&raw);
+    println!("again in {:?}\n\n{stack}", begin.elapsed());
     println!("{}", stack.folded());
     handler.join().map_err(|_| "the handler panicked")?;
     Ok(())
@@ -39,4 +42,11 @@ fn checkout(price: impl Fn() -> u64) {
 fn price(articles: u64) -> u64 {
     thread::sleep(Duration::from_secs(2));
     articles * 7
+}
+
+/// Resident memory of this process.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }

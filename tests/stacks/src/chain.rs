@@ -259,7 +259,7 @@ fn inlined(chain: &Chain<'_>, depth: usize) -> u64 {
 
 #[inline(never)]
 fn boxed(chain: &Chain<'_>, depth: usize) -> u64 {
-    let more = vec![depth as u64; 3];
+    let more = black_box(vec![depth as u64; 3]);
     let function: Box<dyn FnOnce() -> u64 + '_> = black_box(Box::new(move || run(chain, depth) + more[1]));
     function() + 1
 }

@@ -113,6 +113,11 @@ impl fmt::Display for Label<'_> {
                 innermost = innermost.or(Some(what));
                 path = without_generics(outer);
             }
+            while innermost.is_some()
+                && let Some(outer) = path.strip_suffix("::{{closure}}")
+            {
+                path = outer;
+            }
             return match (innermost, path) {
                 (None, path) => f.write_str(path),
                 (Some(what), "") => f.write_str(what),
@@ -172,12 +177,13 @@ fn without_generics(path: &str) -> &str {
         .unwrap_or(path)
 }
 
-/// The file without what stands before the sources of the standard library.
+/// The file without what stands before the sources of the standard library, or of a crate of a registry.
 fn short(file: &str) -> &str {
-    match file.find("/library/") {
-        Some(at) if origin_of_file(file) == Some(Origin::Std) => &file[at + 1..],
-        _ => file,
+    if origin_of_file(file) == Some(Origin::Std) {
+        return file.find("/library/").map_or(file, |at| &file[at + 1..]);
     }
+    let of_registry = file.split_once("/registry/src/").and_then(|(_, file)| file.split_once('/'));
+    of_registry.map_or(file, |(_, file)| file)
 }
 
 fn origin_of_file(file: &str) -> Option<Origin> {
@@ -300,7 +306,9 @@ mod tests {
         let std = file("/rustc/59807616e1fa/library/core/src/ops/function.rs");
         assert_eq!(std.origin(), Origin::Std);
         assert_eq!(std.to_string(), "poll (library/core/src/ops/function.rs)");
-        assert_eq!(file("/r/registry/src/x/tokio-1.54.1/src/a.rs").origin(), Origin::Tokio);
+        let tokio = file("/home/me/.cargo/registry/src/index.crates.io-0/tokio-1.54.1/src/a.rs");
+        assert_eq!(tokio.origin(), Origin::Tokio);
+        assert_eq!(tokio.to_string(), "poll (tokio-1.54.1/src/a.rs)");
         assert_eq!(file("/r/registry/src/x/tokio-util-0.7.1/src/a.rs").origin(), Origin::Program);
         assert_eq!(file("src/main.rs").origin(), Origin::Program);
     }
@@ -313,6 +321,7 @@ mod tests {
             ("app::main::{closure#0}::{closure#12}", "closure in app::main"),
             ("app::main::{closure#0}::{async_block#0}", "async block in app::main"),
             ("app::main::{{closure}}", "app::main::{{closure}}"),
+            ("app::main::{{closure}}::{async_block#1}", "async block in app::main"),
             ("app::main::{closure#x}", "app::main::{closure#x}"),
             ("{closure#0}", "closure"),
             ("{async_fn#0}<app::Job>", "async fn"),

@@ -23,6 +23,7 @@ mod registers;
 mod row;
 mod stacks;
 mod step;
+mod symbols;
 #[cfg(test)]
 mod tests;
 mod unwind_table;

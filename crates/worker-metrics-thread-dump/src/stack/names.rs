@@ -3,9 +3,12 @@
 
 use std::collections::HashMap;
 use std::ffi::c_void;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::frame::Frame;
+use super::modules::Module;
+use super::symbols;
 use super::walk::RawFrame;
 
 /// More addresses than this are not remembered, about 1 MB.
@@ -36,39 +39,66 @@ impl Names {
         if self.known.len() > MOST {
             self.known.clear();
         }
-        let mut is_original = HashMap::new();
-        let mut has_resolved = false;
-        let mut frames = Vec::with_capacity(raw.len() * 2);
-        for frame in raw {
-            let address = if frame.is_return_address { frame.address } else { frame.address.wrapping_add(1) };
-            let functions = match self.known.get(&address) {
-                Some(functions) => functions.clone(),
-                None => {
-                    // A file that was replaced has other names at these addresses.
-                    let original = frame.module.as_ref().is_some_and(|module| {
-                        *is_original.entry(module.bias).or_insert_with(|| module.is_what_its_file_has())
-                    });
-                    let functions: Functions = if original { resolve(address).into() } else { Arc::new([]) };
-                    has_resolved |= original;
-                    self.known.insert(address, functions.clone());
-                    functions
-                }
+        let mut unknown: Vec<_> = raw.iter().filter(|frame| !self.known.contains_key(&key(frame))).collect();
+        // Those of a module together.
+        unknown.sort_unstable_by_key(|frame| frame.module.as_ref().map(|module| module.bias));
+        for frames in unknown.chunk_by(|one, next| bias(one) == bias(next)) {
+            let functions = match frames[0].module.as_ref() {
+                // A file that was replaced has other names at these addresses.
+                Some(module) if module.is_what_its_file_has() => resolve(module, frames),
+                _ => frames.iter().map(|_| Vec::new()).collect(),
             };
-            frames.extend(named(frame, &functions));
+            self.known.extend(
+                frames.iter().map(|frame| key(frame)).zip(functions.into_iter().map(Functions::from)),
+            );
         }
-        if has_resolved {
+        if !unknown.is_empty() {
             // It keeps the files mapped and their debug information parsed, tens of MB; and it does not
             // notice what is loaded later.
             backtrace::clear_symbol_cache();
         }
-        frames
+        let nothing: Functions = Arc::new([]);
+        raw.iter().flat_map(|frame| named(frame, self.known.get(&key(frame)).unwrap_or(&nothing))).collect()
     }
 }
 
-fn resolve(address: u64) -> Vec<Function> {
+/// The address as a return address: `resolve` looks one byte before it.
+fn key(frame: &RawFrame) -> u64 {
+    frame.address.wrapping_add(u64::from(!frame.is_return_address))
+}
+
+fn bias(frame: &RawFrame) -> Option<u64> {
+    frame.module.as_ref().map(|module| module.bias)
+}
+
+/// The functions at the addresses of frames in one module.
+fn resolve(module: &Module, frames: &[&RawFrame]) -> Vec<Vec<Function>> {
+    let mut all: Vec<_> = frames.iter().map(|frame| functions(key(frame))).collect();
+    // With line tables alone, debug information has names without a path.
+    let lacks_path = |functions: &Vec<Function>| {
+        let name = functions.last().and_then(|function| function.name.as_deref());
+        name.is_some_and(|name| {
+            !name.split('<').next().unwrap_or(name).contains("::") && !name.starts_with('<')
+        })
+    };
+    let (indices, addresses): (Vec<_>, Vec<_>) = (0..frames.len())
+        .filter(|index| lacks_path(&all[*index]))
+        .map(|index| (index, key(frames[index]).wrapping_sub(1).wrapping_sub(module.bias)))
+        .unzip();
+    if addresses.is_empty() {
+        return all;
+    }
+    for (index, symbol) in indices.into_iter().zip(symbols::names(Path::new(&*module.path), &addresses)) {
+        let Some(function) = all[index].last_mut() else { continue };
+        let name = symbol.and_then(|symbol| symbols::qualified(&symbol, function.name.as_deref()?));
+        function.name = name.map(Arc::from).or(function.name.take());
+    }
+    all
+}
+
+fn functions(address: u64) -> Vec<Function> {
     let mut functions = Vec::new();
     let Ok(address) = usize::try_from(address) else { return functions };
-    // It takes a return address, and looks one byte before it.
     backtrace::resolve(std::ptr::without_provenance_mut::<c_void>(address), |symbol| {
         functions.push(Function {
             name: symbol.name().map(|name| format!("{name:#}").into()),

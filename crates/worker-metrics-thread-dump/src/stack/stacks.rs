@@ -13,7 +13,7 @@ use super::named::{RawStack, Stack};
 use super::names::Names;
 use super::no_stack::NoStack;
 use super::pieces::Pieces;
-use super::walk::{Start, Walk, Walker};
+use super::walk::{RawFrame, Start, Walk, Walker};
 
 /// Captures the stacks of threads of this process that are blocked in a system call, on Linux on
 /// x86_64 and aarch64.
@@ -96,8 +96,8 @@ impl Stacks {
         let mut walk = self.walk(start)?;
         // Code that was not loaded when the modules were read, or other code in the place of one.
         let is_old = walk.left_modules
-            || walk.frames.chunk_by(|one, next| same_module(one, next)).any(|frames| {
-                let module = frames.first().and_then(|frame| frame.module.as_ref());
+            || walk.frames.chunk_by(same_module).any(|frames| {
+                let module = frames[0].module.as_ref();
                 module.is_some_and(|module| !module.is_unchanged(&self.memory))
             });
         if is_old && self.forget_changed_modules()? {
@@ -147,8 +147,8 @@ impl Stacks {
     }
 }
 
-fn same_module(one: &super::walk::RawFrame, next: &super::walk::RawFrame) -> bool {
-    let bias = |frame: &super::walk::RawFrame| frame.module.as_ref().map(|module| module.bias);
+fn same_module(one: &RawFrame, next: &RawFrame) -> bool {
+    let bias = |frame: &RawFrame| frame.module.as_ref().map(|module| module.bias);
     bias(one) == bias(next)
 }
 

@@ -1,22 +1,20 @@
 //! One step of a walk: the caller's registers from those of a frame and the row of its unwind table.
 
 use super::arch::Arch;
+use super::cut::Cut;
 use super::memory::Memory;
 use super::pieces::Pieces;
 use super::registers::Registers;
 use super::row::{Cfa, Row, Rule};
 
-/// What a step found.
+/// The caller of a frame.
 #[derive(Debug)]
-pub(super) enum Step {
-    /// The function has no caller: the table says that its return address is undefined.
-    Root,
-    /// The function returns to `address`.
-    Caller { registers: Registers, address: u64, cfa: u64 },
-    /// The table wants a register that is not known.
-    UnknownRegister,
-    /// The stack cannot be read there, or the table does not say where the return address is.
-    NoReturnAddress,
+pub(super) struct Caller {
+    pub(super) registers: Registers,
+    /// The address that the frame returns to.
+    pub(super) address: u64,
+    /// The canonical frame address of the frame.
+    pub(super) cfa: u64,
 }
 
 /// The canonical frame address, if what it is computed from is known.
@@ -27,17 +25,21 @@ fn cfa(row: &Row, registers: &Registers, memory: &impl Memory, stack: &mut Piece
     }
 }
 
-/// Steps to the caller of the frame that has these registers.
+/// Steps to the caller of the frame that has these registers. There is none if the table says that the
+/// return address is undefined: that is the root.
+///
+/// # Errors
+/// If the table wants a register that is not known, or the stack cannot be read there.
 pub(super) fn step<A: Arch>(
     row: &Row,
     registers: &Registers,
     memory: &impl Memory,
     stack: &mut Pieces,
-) -> Step {
+) -> Result<Option<Caller>, Cut> {
     if let Some(Rule::Undefined) = row.rule(row.return_address) {
-        return Step::Root;
+        return Ok(None);
     }
-    let Some(cfa) = cfa(row, registers, memory, stack) else { return Step::UnknownRegister };
+    let cfa = cfa(row, registers, memory, stack).ok_or(Cut::UnknownRegister)?;
     let mut caller = Registers::default();
     for register in 0..32 {
         let rule = row.rule(register);
@@ -54,12 +56,12 @@ pub(super) fn step<A: Arch>(
         Some(rule) => apply(rule, row.return_address, cfa, registers, memory, stack),
         // Not stored yet, so still where the call has put it.
         None if A::LINK_REGISTER == Some(row.return_address) => match registers.value(row.return_address) {
-            None => return Step::UnknownRegister,
+            None => return Err(Cut::UnknownRegister),
             known => known,
         },
         None => None,
     };
-    let Some(address) = address else { return Step::NoReturnAddress };
+    let address = address.ok_or(Cut::Unreadable)?;
     let address = if row.signed { A::without_authentication(address) } else { address };
     if !row.signal {
         // The call has overwritten it.
@@ -70,7 +72,7 @@ pub(super) fn step<A: Arch>(
     if row.rule(A::STACK_POINTER).is_none() {
         caller.set(A::STACK_POINTER, Some(cfa));
     }
-    Step::Caller { registers: caller, address, cfa }
+    Ok(Some(Caller { registers: caller, address, cfa }))
 }
 
 fn apply(

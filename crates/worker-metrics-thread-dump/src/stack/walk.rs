@@ -15,7 +15,7 @@ use super::modules::{Module, Modules};
 use super::pieces::Pieces;
 use super::registers::Registers;
 use super::row::{Cfa, Row};
-use super::step::{Step, step};
+use super::step::{Caller, step};
 
 /// More frames than this are not walked.
 pub(super) const MOST_FRAMES: usize = 512;
@@ -95,12 +95,11 @@ impl<M: Memory> Walker<'_, M> {
             }
 
             let step = step::<A>(&row, &registers, self.memory, self.stack);
-            let (caller, address, cfa) = match step {
+            let Caller { registers: caller, address, cfa } = match step {
                 // A derived register that was wrong would have led elsewhere.
-                Step::Root => return walk,
-                Step::UnknownRegister => break Cut::UnknownRegister,
-                Step::NoReturnAddress => break Cut::Unreadable,
-                Step::Caller { registers, address, cfa } => (registers, address, cfa),
+                Ok(None) => return walk,
+                Ok(Some(caller)) => caller,
+                Err(cut) => break cut,
             };
             let is_computed = matches!(row.cfa, Cfa::Expression(_));
             let grows = if index == 0 { cfa >= lowest } else { cfa > lowest };

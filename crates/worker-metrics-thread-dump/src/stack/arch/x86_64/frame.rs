@@ -129,9 +129,7 @@ pub(super) fn size(code: &[u8], until: usize) -> Option<u64> {
             }
             continue;
         }
-        let Some(instruction) = Instruction::decode(&code[at..]) else {
-            return None;
-        };
+        let instruction = Instruction::decode(&code[at..])?;
         at += instruction.length;
         match effect(&instruction) {
             Effect::None => {}
