@@ -27,8 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let stack = stacks.name(&raw);
     println!("names in {:?}, {} KiB more", begin.elapsed(), resident_kib().saturating_sub(resident));
     let begin = Instant::now();
-    stacks.name(&raw);
-    println!("again in {:?}\n\n{stack}", begin.elapsed());
+    let stack_again = stacks.name(&raw);
+    println!("again in {:?}\n\n{stack_again}", begin.elapsed());
     println!("{}", stack.folded());
     handler.join().map_err(|_| "the handler panicked")?;
     Ok(())

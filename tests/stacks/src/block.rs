@@ -121,7 +121,10 @@ pub fn held(kind: usize, thread: &Thread) -> Held<'static> {
         11 => {
             let barrier = Arc::new(Barrier::new(2));
             let other = barrier.clone();
-            (Arc::new(Meets(barrier)), Box::new(move || drop(other.wait().is_leader())))
+            let release = move || {
+                other.wait();
+            };
+            (Arc::new(Meets(barrier)), Box::new(release))
         }
         12 => {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

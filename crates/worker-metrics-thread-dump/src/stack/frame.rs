@@ -230,7 +230,8 @@ fn first_of_path(function: &str) -> Option<&str> {
     })
 }
 
-fn is_system(module: &str) -> bool {
+/// Whether a module is the C library's or the kernel's.
+pub(super) fn is_system(module: &str) -> bool {
     const NAMES: [&str; 9] = [
         "libc.so",
         "libc-",

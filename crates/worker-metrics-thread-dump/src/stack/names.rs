@@ -6,7 +6,7 @@ use std::ffi::c_void;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::frame::Frame;
+use super::frame::{Frame, is_system};
 use super::modules::Module;
 use super::symbols;
 use super::walk::RawFrame;
@@ -42,17 +42,25 @@ impl Names {
         let mut unknown: Vec<_> = raw.iter().filter(|frame| !self.known.contains_key(&key(frame))).collect();
         // Those of a module together.
         unknown.sort_unstable_by_key(|frame| frame.module.as_ref().map(|module| module.bias));
+        let mut has_resolved = false;
         for frames in unknown.chunk_by(|one, next| bias(one) == bias(next)) {
             let functions = match frames[0].module.as_ref() {
                 // A file that was replaced has other names at these addresses.
-                Some(module) if module.is_what_its_file_has() => resolve(module, frames),
-                _ => frames.iter().map(|_| Vec::new()).collect(),
+                Some(module) if !module.is_what_its_file_has() => frames.iter().map(|_| Vec::new()).collect(),
+                // Its debug information is large where it is installed: 20 MB and 150 ms for lines that
+                // nobody asks for.
+                Some(module) if is_system(&module.path) => by_symbols(module, frames),
+                Some(module) => {
+                    has_resolved = true;
+                    resolve(module, frames)
+                }
+                None => frames.iter().map(|_| Vec::new()).collect(),
             };
             self.known.extend(
                 frames.iter().map(|frame| key(frame)).zip(functions.into_iter().map(Functions::from)),
             );
         }
-        if !unknown.is_empty() {
+        if has_resolved {
             // It keeps the files mapped and their debug information parsed, tens of MB; and it does not
             // notice what is loaded later.
             backtrace::clear_symbol_cache();
@@ -83,7 +91,7 @@ fn resolve(module: &Module, frames: &[&RawFrame]) -> Vec<Vec<Function>> {
     };
     let (indices, addresses): (Vec<_>, Vec<_>) = (0..frames.len())
         .filter(|index| lacks_path(&all[*index]))
-        .map(|index| (index, key(frames[index]).wrapping_sub(1).wrapping_sub(module.bias)))
+        .map(|index| (index, in_file(module, frames[index])))
         .unzip();
     if addresses.is_empty() {
         return all;
@@ -94,6 +102,18 @@ fn resolve(module: &Module, frames: &[&RawFrame]) -> Vec<Vec<Function>> {
         function.name = name.map(Arc::from).or(function.name.take());
     }
     all
+}
+
+fn by_symbols(module: &Module, frames: &[&RawFrame]) -> Vec<Vec<Function>> {
+    let addresses: Vec<_> = frames.iter().map(|frame| in_file(module, frame)).collect();
+    let names = symbols::names(Path::new(&*module.path), &addresses).into_iter();
+    let function = |name: String| Function { name: Some(name.into()), file: None, line: None };
+    names.map(|name| name.map(function).into_iter().collect()).collect()
+}
+
+/// The address of the call in the module's file.
+fn in_file(module: &Module, frame: &RawFrame) -> u64 {
+    key(frame).wrapping_sub(1).wrapping_sub(module.bias)
 }
 
 fn functions(address: u64) -> Vec<Function> {
@@ -110,15 +130,14 @@ fn functions(address: u64) -> Vec<Function> {
 }
 
 fn named(raw: &RawFrame, functions: &[Function]) -> Vec<Frame> {
-    let module = raw.module.as_ref();
-    let call = raw.address.wrapping_sub(u64::from(raw.is_return_address));
+    let module = raw.module.as_deref();
     let frame = |function: Option<&Function>, inlined| Frame {
         address: raw.address,
         function: function.and_then(|function| function.name.clone()),
         file: function.and_then(|function| function.file.clone()),
         line: function.and_then(|function| function.line),
         module: module.map(|module| module.path.clone()),
-        offset: module.map(|module| call.wrapping_sub(module.bias)),
+        offset: module.map(|module| in_file(module, raw)),
         build_id: module.and_then(|module| module.build_id.clone()),
         inlined,
     };

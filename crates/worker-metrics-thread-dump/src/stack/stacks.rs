@@ -25,8 +25,8 @@ use super::walk::{RawFrame, Start, Walk, Walker};
 /// It owns caches of what it has learnt of the program, which one `Stacks` per process is enough for:
 /// it is `Send` and `Sync`, and what captures takes `&mut self`.
 ///
-/// **Cost**: nothing until the first stack. Then about 3 MB for a large program, at most about 8 MB
-/// more than its unwind tables.
+/// **Cost**: nothing until the first stack. Then the unwind tables of the modules that stacks pass
+/// through (0.3 MB of a small program, 5 to 10 % of the code of any), and caches of at most 4 MB.
 ///
 /// ```
 /// use std::time::Duration;
@@ -85,7 +85,8 @@ impl Stacks {
 
     /// Captures the stack of a thread, by its addresses.
     ///
-    /// **Cost**: see `Stacks`; allocates.
+    /// **Cost**: 0.5 ms the first time, for the modules; then 10 to 60 µs for 8 to 100 frames where
+    /// others have been before, 0.1 to 0.4 ms where none has (2026-11-25, example `stack`). Allocates.
     ///
     /// # Errors
     /// If the thread is not blocked in a system call, has run meanwhile, has ended, or cannot be read.
@@ -115,8 +116,14 @@ impl Stacks {
     /// Names the addresses of a stack.
     ///
     /// **Cost**: an address is looked up once, and remembered. If there is a new one, the debug
-    /// information of its module is read, and given back afterwards: 20 to 150 ms and tens of MB
-    /// meanwhile for a program with debug information. Do it outside of locks.
+    /// information of its module is read, and given back afterwards: 20 to 40 ms and 4 MB for a small
+    /// program (2026-11-25, example `stack`), more for a large one. Do it outside of locks.
+    ///
+    /// Functions of the C library have their exported names at best: its debug information, where that
+    /// is installed, would cost 250 ms and 24 MB.
+    ///
+    /// The program's file is mapped meanwhile: who writes into it in place, instead of replacing it,
+    /// may crash the process.
     #[must_use]
     pub fn name(&mut self, raw: &RawStack) -> Stack {
         let frames = self.names.name(&raw.frames);

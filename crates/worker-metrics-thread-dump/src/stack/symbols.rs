@@ -18,7 +18,10 @@ pub(super) fn names(file: &Path, addresses: &[u64]) -> Vec<Option<String>> {
     let Ok(file) = ElfFile64::<Endianness, _>::parse(&cache) else { return names };
     let mut wanted: Vec<_> = addresses.iter().copied().zip(0..).collect();
     wanted.sort_unstable();
-    for symbol in file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text) {
+    // Libraries have the names of what they export, at least.
+    for symbol in
+        file.symbols().chain(file.dynamic_symbols()).filter(|symbol| symbol.kind() == SymbolKind::Text)
+    {
         let start = symbol.address();
         let end = start.saturating_add(symbol.size());
         let first = wanted.partition_point(|(address, _)| *address < start);
