@@ -22,6 +22,8 @@ pub use coverage::{Coverage, coverage};
 pub use look::{Call, CallLine, Look};
 pub use run_state::RunState;
 pub use socket::{Protocol, Socket};
+#[cfg(all(feature = "sampling", target_os = "linux"))]
+pub use stack::{NoSamples, Sample, SampledThread};
 #[cfg(feature = "stack")]
 pub use stack::{Cut, Fold, Folded, Frame, NoStack, Origin, RawStack, Stack, Stacks};
 pub use thread::{LookError, Thread};

@@ -21,6 +21,8 @@ pub enum Cut {
     Inconsistent,
     /// There are more than 512 frames.
     TooDeep,
+    /// The stack was sampled by a profiler, which does not say whether it is whole.
+    Sampled,
 }
 
 impl fmt::Display for Cut {
@@ -32,6 +34,7 @@ impl fmt::Display for Cut {
             Self::Unreadable => "the stack cannot be read there",
             Self::Inconsistent => "what comes next contradicts itself",
             Self::TooDeep => "the stack is too deep",
+            Self::Sampled => "the thread was sampled",
         })
     }
 }

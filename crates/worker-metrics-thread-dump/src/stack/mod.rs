@@ -21,6 +21,8 @@ mod no_stack;
 mod pieces;
 mod registers;
 mod row;
+#[cfg(all(feature = "sampling", target_os = "linux"))]
+mod sampling;
 mod stacks;
 mod step;
 mod symbols;
@@ -34,4 +36,6 @@ pub use folded::{Fold, Folded};
 pub use frame::{Frame, Origin};
 pub use named::{RawStack, Stack};
 pub use no_stack::NoStack;
+#[cfg(all(feature = "sampling", target_os = "linux"))]
+pub use sampling::{NoSamples, Sample, SampledThread};
 pub use stacks::Stacks;

@@ -24,7 +24,7 @@ const SVC: u32 = 0xd400_0001;
 /// bl, from the word `at` of one function to another.
 fn bl(from: usize, at: u64, to: usize) -> u32 {
     let distance = i64::try_from(address(to)).unwrap() - i64::try_from(address(from) + at * 4).unwrap();
-    0x9400_0000 | u32::try_from(distance / 4 & 0x3ff_ffff).unwrap()
+    0x9400_0000 | u32::try_from((distance / 4) & 0x3ff_ffff).unwrap()
 }
 
 /// stp x29, x30, [sp, #-32]!; svc: frame pointer and link register at the bottom of 4 words.
