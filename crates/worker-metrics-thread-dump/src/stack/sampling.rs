@@ -51,8 +51,9 @@ const FREQUENCY: i32 = 199;
 impl SampledThread {
     /// The thread that calls.
     #[must_use]
+    #[allow(clippy::unnecessary_cast, reason = "it is a pointer on musl")]
     pub fn current() -> Self {
-        Self { pthread: nix::sys::pthread::pthread_self() as usize as u64 }
+        Self { pthread: nix::sys::pthread::pthread_self() as u64 }
     }
 
     /// Samples the thread for some time while it computes. The stacks that were seen most come first.
