@@ -19,7 +19,7 @@ pub enum Cut {
     Unreadable,
     /// What comes next contradicts itself.
     Inconsistent,
-    /// There are more than 512 frames.
+    /// There are more than 512 frames, or it took half a second to find this one.
     TooDeep,
     /// The stack was sampled by a profiler, which does not say whether it is whole.
     Sampled,

@@ -59,3 +59,17 @@ impl Error for NoStack {
         }
     }
 }
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_has_its_reason() {
+        let reason = |cause: NoStack| serde_json::to_value(cause).expect("it is data")["reason"].clone();
+        assert_eq!(reason(NoStack::Running), "running");
+        assert_eq!(reason(NoStack::Moved), "moved");
+        assert_eq!(reason(Unavailable::NoProc.into()), "no_proc");
+        assert_eq!(reason(Unavailable::Denied { file: "/proc/self/mem" }.into()), "denied");
+    }
+}

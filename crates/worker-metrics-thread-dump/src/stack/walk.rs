@@ -19,8 +19,9 @@ use super::step::{Caller, step};
 
 /// More frames than this are not walked.
 pub(super) const MOST_FRAMES: usize = 512;
-/// A walk does not take longer: 100 times what the first one takes.
-const MOST_TIME: Duration = Duration::from_millis(50);
+/// A walk ends after this time: 1000 times what the first one takes, and longer than a busy machine keeps
+/// the walker waiting.
+const MOST_TIME: Duration = Duration::from_millis(500);
 
 /// Where a thread is.
 #[derive(Clone, Copy, Debug)]
