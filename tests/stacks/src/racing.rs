@@ -50,8 +50,8 @@ struct Captured {
     stack: RawStack,
 }
 
-/// Captures as many times three threads, each of which runs a new chain and blocks for 0 to 120 µs again
-/// and again.
+/// Captures as many times three threads, each of which runs a new chain and blocks for 0 to 120 µs, or to
+/// 600 µs, again and again.
 #[must_use]
 pub fn racing(captures: usize, twins: bool, seed: u64) -> Figures {
     /// So many published stacks are compared at once.
@@ -74,7 +74,9 @@ pub fn racing(captures: usize, twins: bool, seed: u64) -> Figures {
                     while !stop.load(SeqCst) {
                         let kinds =
                             if twins { chain::twins(&mut random) } else { chain::random(&mut random) };
-                        let block = Briefly(if twins { 20 } else { random.below(121) as u64 });
+                        // One in 4 blocks is longer, so that a slow machine catches some.
+                        let longest = if random.below(4) == 0 { 601 } else { 121 };
+                        let block = Briefly(random.below(longest) as u64);
                         chain::run(&Chain { kinds: &kinds, log: &log, block: &block }, 0);
                     }
                 };
