@@ -22,10 +22,10 @@ pub use coverage::{Coverage, coverage};
 pub use look::{Call, CallLine, Look};
 pub use run_state::RunState;
 pub use socket::{Protocol, Socket};
-#[cfg(all(feature = "sampling", target_os = "linux"))]
-pub use stack::{NoSamples, Sample, SampledThread};
 #[cfg(feature = "stack")]
 pub use stack::{Cut, Fold, Folded, Frame, NoStack, Origin, RawStack, Stack, Stacks};
+#[cfg(all(feature = "sampling", target_os = "linux"))]
+pub use stack::{NoSamples, Sample, SampledThread};
 pub use thread::{LookError, Thread};
 pub use thread_id::{ThreadId, threads};
 pub use unavailable::Unavailable;

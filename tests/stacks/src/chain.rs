@@ -51,8 +51,8 @@ pub const KINDS: [Kind; 22] = [
     page_aligned_locals,
 ];
 
-/// Twelve functions that differ in nothing but a number: whichever a thread is in, its stack pointer
-/// and its program counter are the same.
+/// Twelve functions that differ in nothing but a number: whichever a thread is in, its stack
+/// pointer and its program counter are the same.
 pub fn twins(random: &mut Random) -> Vec<Kind> {
     (0..12).map(|_| if random.below(2) == 0 { twin::<1> as Kind } else { twin::<2> }).collect()
 }

@@ -1,9 +1,9 @@
 //! The stacks that `worker-metrics-thread-dump` captures, against the truth.
 //!
-//! A thread runs a random [`chain`] of functions, publishes its own backtrace and blocks in one of the
-//! [`block`]s. Another thread captures its stack, and the two are compared: [`settled`] captures a
-//! thread that stays blocked, and has it say in a signal handler where it is; [`racing`] captures
-//! threads that never stay.
+//! A thread runs a random [`chain`] of functions, publishes its own backtrace and blocks in one of
+//! the [`block`]s. Another thread captures its stack, and the two are compared: [`settled`]
+//! captures a thread that stays blocked, and has it say in a signal handler where it is; [`racing`]
+//! captures threads that never stay.
 
 pub mod block;
 pub mod chain;

@@ -50,8 +50,8 @@ struct Captured {
     stack: RawStack,
 }
 
-/// Captures as many times three threads, each of which runs a new chain and blocks for 0 to 120 µs, or to
-/// 600 µs, again and again.
+/// Captures as many times three threads, each of which runs a new chain and blocks for 0 to 120 µs,
+/// or to 600 µs, again and again.
 #[must_use]
 pub fn racing(captures: usize, twins: bool, seed: u64) -> Figures {
     /// So many published stacks are compared at once.

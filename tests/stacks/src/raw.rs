@@ -1,5 +1,5 @@
-//! Functions that call the system by themselves, without the standard library. No function below them
-//! has saved the frame pointer, so the walker has to derive it from their code, or to end.
+//! Functions that call the system by themselves, without the standard library. No function below
+//! them has saved the frame pointer, so the walker has to derive it from their code, or to end.
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The truth about a blocked thread: a signal interrupts its system call, and its handler unwinds the
-//! thread from there, with all registers.
+//! The truth about a blocked thread: a signal interrupts its system call, and its handler unwinds
+//! the thread from there, with all registers.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, Once};
@@ -35,8 +35,8 @@ impl Asked {
         Self(unsafe { libc::pthread_self() })
     }
 
-    /// Has the thread say where it is: the addresses from what the signal interrupted on. Nothing if
-    /// it does not answer within a second, or does not say where the signal came.
+    /// Has the thread say where it is: the addresses from what the signal interrupted on. Nothing
+    /// if it does not answer within a second, or does not say where the signal came.
     ///
     /// The thread must not have ended.
     #[must_use]

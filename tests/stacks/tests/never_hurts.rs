@@ -1,5 +1,5 @@
-//! Capturing stacks never hurts: threads come and go, libraries are loaded and unloaded, and what is
-//! captured stays sane. `STACKS_CAPTURES` times 20 captures, 100,000 by default.
+//! Capturing stacks never hurts: threads come and go, libraries are loaded and unloaded, and what
+//! is captured stays sane. `STACKS_CAPTURES` times 20 captures, 100,000 by default.
 
 use std::fs;
 use std::sync::Arc;

@@ -9,8 +9,8 @@ use super::link::Link;
 use super::row::Row;
 use super::unwind_table::Scratch;
 
-/// More places than this are not remembered: about 1.5 MB in all. The blocked threads of a service are
-/// in some hundred.
+/// More places than this are not remembered: about 1.5 MB in all. The blocked threads of a service
+/// are in some hundred.
 const MOST: usize = 4096;
 
 #[derive(Debug, Default)]

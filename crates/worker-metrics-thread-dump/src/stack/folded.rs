@@ -39,8 +39,8 @@ impl<'s> Folded<'s> {
             }
             let (run, after) = rest.split_at(length);
             rest = after;
-            // What the program has called says what it does. Of a stack that is all runtime, as that of
-            // an idle worker, there is no such frame.
+            // What the program has called says what it does. Of a stack that is all runtime, as
+            // that of an idle worker, there is no such frame.
             let (run, called) = match run {
                 [run @ .., called] if is_innermost && !after.is_empty() => (run, Some(called)),
                 run => (run, None),

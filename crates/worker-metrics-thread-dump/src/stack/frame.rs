@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 /// A function that a thread was in.
 ///
-/// What is not known is absent. A stripped program has no names: `module`, `offset` and `build_id` then
-/// say where it was, for `addr2line` and its like on a machine that has the debug information.
+/// What is not known is absent. A stripped program has no names: `module`, `offset` and `build_id`
+/// then say where it was, for `addr2line` and its like on a machine that has the debug information.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -52,8 +52,8 @@ pub enum Origin {
 }
 
 impl Frame {
-    /// Whose code the function is, by its path, its file or its module. Of a frame with none of them,
-    /// the program's.
+    /// Whose code the function is, by its path, its file or its module. Of a frame with none of
+    /// them, the program's.
     #[must_use]
     pub fn origin(&self) -> Origin {
         let has_path = self.function.as_deref().is_some_and(|function| function.contains("::"));
@@ -77,12 +77,12 @@ impl Frame {
         self.origin() != Origin::Program
     }
 
-    /// The function as the source has it: `async fn app::checkout` for `app::checkout::{async_fn#0}`,
-    /// `async block in app::main`, `closure in app::main`; without what a generic function is for.
-    /// Without a name, the module and the offset.
+    /// The function as the source has it: `async fn app::checkout` for
+    /// `app::checkout::{async_fn#0}`, `async block in app::main`, `closure in app::main`; without
+    /// what a generic function is for. Without a name, the module and the offset.
     ///
-    /// A symbol of the legacy scheme says `{{closure}}` for all three, and stays so. With line tables
-    /// alone, an inlined function has a name without a path.
+    /// A symbol of the legacy scheme says `{{closure}}` for all three, and stays so. With line
+    /// tables alone, an inlined function has a name without a path.
     pub fn label(&self) -> impl fmt::Display {
         Label(self)
     }
@@ -177,7 +177,8 @@ fn without_generics(path: &str) -> &str {
         .unwrap_or(path)
 }
 
-/// The file without what stands before the sources of the standard library, or of a crate of a registry.
+/// The file without what stands before the sources of the standard library, or of a crate of a
+/// registry.
 fn short(file: &str) -> &str {
     if origin_of_file(file) == Some(Origin::Std) {
         return file.find("/library/").map_or(file, |at| &file[at + 1..]);
@@ -205,16 +206,16 @@ fn origin(function: &str) -> Origin {
         Some("std" | "core" | "alloc") => Origin::Std,
         Some("tokio" | "mio") => Origin::Tokio,
         Some(_) => Origin::Program,
-        // Names that C reserves for its library (`__clone3`), what runs before Rust's `main`, and what
-        // the compiler makes for the standard library.
+        // Names that C reserves for its library (`__clone3`), what runs before Rust's `main`, and
+        // what the compiler makes for the standard library.
         None if function.starts_with('_') || function == "main" => Origin::System,
         None if function.starts_with("rust_") => Origin::Std,
         None => Origin::Program,
     }
 }
 
-/// The crate of `std::thread::sleep`, `<tokio::task::Core as Drop>::drop` and the like: of the type, or
-/// of the trait if the type has none.
+/// The crate of `std::thread::sleep`, `<tokio::task::Core as Drop>::drop` and the like: of the
+/// type, or of the trait if the type has none.
 fn first_of_path(function: &str) -> Option<&str> {
     let is_name = |name: &&str| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

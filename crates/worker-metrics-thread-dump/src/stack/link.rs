@@ -1,5 +1,5 @@
-//! Whether the call before a return address leads to the function below it: the check of each step. It
-//! reads machine code and the slots that calls go through, never the stack.
+//! Whether the call before a return address leads to the function below it: the check of each step.
+//! It reads machine code and the slots that calls go through, never the stack.
 
 use std::ops::Range;
 
@@ -14,7 +14,8 @@ pub(super) enum Link {
     NoCall,
     /// The call leads to another function.
     Elsewhere,
-    /// The call goes by a register, or to a function that goes on by one: to this function or another.
+    /// The call goes by a register, or to a function that goes on by one: to this function or
+    /// another.
     Indirect,
     /// The call leads to this function.
     Leads,
@@ -29,8 +30,8 @@ const MOST_FUNCTIONS: u32 = 48;
 
 /// Judges the call before `return_address`, for a function at `callee`.
 ///
-/// **Cost**: reads the code of the caller, and of what it calls if that is not the callee itself: 5 to
-/// 100 µs. Keep the answer.
+/// **Cost**: reads the code of the caller, and of what it calls if that is not the callee itself: 5
+/// to 100 µs. Keep the answer.
 pub(super) fn link<A: Arch>(
     memory: &impl Memory,
     modules: &Modules,

@@ -7,8 +7,8 @@ use crate::Unavailable;
 
 /// Memory that can be read at any address.
 pub(super) trait Memory {
-    /// Reads from `address` on, and returns how many bytes could be read: fewer where what is mapped
-    /// ends, 0 where nothing is.
+    /// Reads from `address` on, and returns how many bytes could be read: fewer where what is
+    /// mapped ends, 0 where nothing is.
     fn read(&self, address: u64, into: &mut [u8]) -> usize;
 
     /// The 8 bytes at `address`, little-endian.

@@ -1,8 +1,8 @@
 //! The stack of another thread: who called what, down to the system call that it is blocked in.
 //!
-//! The way of a capture: `stacks` looks at the thread, `walk` steps from frame to frame by the rows of
-//! `unwind_table`, `link` checks each step, `names` names what was found. All but `stacks`, `names` and
-//! `ProcessMemory` is pure, and tested on memory that is made up.
+//! The way of a capture: `stacks` looks at the thread, `walk` steps from frame to frame by the rows
+//! of `unwind_table`, `link` checks each step, `names` names what was found. All but `stacks`,
+//! `names` and `ProcessMemory` is pure, and tested on memory that is made up.
 
 mod arch;
 mod caches;

@@ -1,6 +1,6 @@
-//! The program and the shared libraries that are loaded, as they are in memory. Loaded when the first
-//! stack is wanted, and again when they have changed; the unwind table of a module is read when a
-//! stack first passes through it.
+//! The program and the shared libraries that are loaded, as they are in memory. Loaded when the
+//! first stack is wanted, and again when they have changed; the unwind table of a module is read
+//! when a stack first passes through it.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,5 +1,5 @@
-//! The names of addresses, by the symbols and the debug information of the files that the modules were
-//! loaded from. Slow the first time; never asked while a stack is read.
+//! The names of addresses, by the symbols and the debug information of the files that the modules
+//! were loaded from. Slow the first time; never asked while a stack is read.
 
 use std::collections::HashMap;
 use std::ffi::c_void;
@@ -47,8 +47,8 @@ impl Names {
             let functions = match frames[0].module.as_ref() {
                 // A file that was replaced has other names at these addresses.
                 Some(module) if !module.is_what_its_file_has() => frames.iter().map(|_| Vec::new()).collect(),
-                // Its debug information is large where it is installed: 20 MB and 150 ms for lines that
-                // nobody asks for.
+                // Its debug information is large where it is installed: 20 MB and 150 ms for lines
+                // that nobody asks for.
                 Some(module) if is_system(&module.path) => by_symbols(module, frames),
                 Some(module) => {
                     has_resolved = true;
@@ -61,8 +61,8 @@ impl Names {
             );
         }
         if has_resolved {
-            // It keeps the files mapped and their debug information parsed, tens of MB; and it does not
-            // notice what is loaded later.
+            // It keeps the files mapped and their debug information parsed, tens of MB; and it does
+            // not notice what is loaded later.
             backtrace::clear_symbol_cache();
         }
         let nothing: Functions = Arc::new([]);

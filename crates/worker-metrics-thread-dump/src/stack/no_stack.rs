@@ -11,8 +11,8 @@ use crate::{LookError, Unavailable};
 #[cfg_attr(feature = "serde", serde(tag = "reason", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum NoStack {
-    /// The thread runs, or waits for a CPU: its stack changes while it is read. A thread that computes
-    /// for long has none.
+    /// The thread runs, or waits for a CPU: its stack changes while it is read. A thread that
+    /// computes for long has none.
     Running,
     /// The thread has run while its stack was read. Try again.
     Moved,

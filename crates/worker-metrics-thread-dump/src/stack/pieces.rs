@@ -1,5 +1,5 @@
-//! The part of a stack that one walk reads, in pieces of 4 KiB that are read when they are wanted. A
-//! walk sees each piece as it was at its first read.
+//! The part of a stack that one walk reads, in pieces of 4 KiB that are read when they are wanted.
+//! A walk sees each piece as it was at its first read.
 
 use super::memory::Memory;
 

@@ -1,5 +1,5 @@
-//! The stacks of a thread that computes, by a profiler of signals (`pprof`). The one thing here that
-//! interrupts threads: nothing else calls it.
+//! The stacks of a thread that computes, by a profiler of signals (`pprof`). The one thing here
+//! that interrupts threads: nothing else calls it.
 
 use std::error::Error;
 use std::fmt;
@@ -15,8 +15,8 @@ use super::named::Stack;
 
 /// A thread that can be sampled.
 ///
-/// The thread makes it itself, when it starts: it is what the profiler calls the thread by, which is
-/// not its [`ThreadId`](crate::ThreadId).
+/// The thread makes it itself, when it starts: it is what the profiler calls the thread by, which
+/// is not its [`ThreadId`](crate::ThreadId).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SampledThread {
     pthread: u64,
@@ -56,20 +56,21 @@ impl SampledThread {
         Self { pthread: nix::sys::pthread::pthread_self() as u64 }
     }
 
-    /// Samples the thread for some time while it computes. The stacks that were seen most come first.
+    /// Samples the thread for some time while it computes. The stacks that were seen most come
+    /// first.
     ///
     /// 300 ms are enough to see where a stall is.
     ///
-    /// **Cost**: blocks the caller for that time. Meanwhile the signal `SIGPROF` interrupts each thread
-    /// of the process that computes, 199 times a second of CPU time; system calls that cannot be
-    /// restarted fail with `EINTR`. The first sampling reads all debug information, 0.2 s and more, and
-    /// naming the stacks costs as [`Stacks::name`](crate::Stacks::name) does without what it
-    /// remembers.
+    /// **Cost**: blocks the caller for that time. Meanwhile the signal `SIGPROF` interrupts each
+    /// thread of the process that computes, 199 times a second of CPU time; system calls that
+    /// cannot be restarted fail with `EINTR`. The first sampling reads all debug information, 0.2 s
+    /// and more, and naming the stacks costs as [`Stacks::name`](crate::Stacks::name) does without
+    /// what it remembers.
     ///
-    /// **Limits**: `pprof` 0.15 unwinds in the signal handler, by the tables of what was loaded at the
-    /// first sampling. It is well kept but not free of risk: do not sample a process that unloads
-    /// libraries. On aarch64 the innermost function is missing. A frame whose table is missing may be
-    /// wrong.
+    /// **Limits**: `pprof` 0.15 unwinds in the signal handler, by the tables of what was loaded at
+    /// the first sampling. It is well kept but not free of risk: do not sample a process that
+    /// unloads libraries. On aarch64 the innermost function is missing. A frame whose table is
+    /// missing may be wrong.
     ///
     /// # Errors
     /// If the thread did not compute, another profiler runs, or the profiler fails.

@@ -18,12 +18,12 @@ use super::walk::{RawFrame, Start, Walk, Walker};
 /// Captures the stacks of threads of this process that are blocked in a system call, on Linux on
 /// x86_64 and aarch64.
 ///
-/// Nothing is stopped, signalled or traced: the thread's registers come from `/proc`, its stack from
-/// `/proc/self/mem`, and it is unwound by the tables that the compiler writes for exceptions. The thread
-/// has provably not run meanwhile.
+/// Nothing is stopped, signalled or traced: the thread's registers come from `/proc`, its stack
+/// from `/proc/self/mem`, and it is unwound by the tables that the compiler writes for exceptions.
+/// The thread has provably not run meanwhile.
 ///
-/// It owns caches of what it has learnt of the program, which one `Stacks` per process is enough for:
-/// it is `Send` and `Sync`, and what captures takes `&mut self`.
+/// It owns caches of what it has learnt of the program, which one `Stacks` per process is enough
+/// for: it is `Send` and `Sync`, and what captures takes `&mut self`.
 ///
 /// **Cost**: nothing until the first stack. Then the unwind tables of the modules that stacks pass
 /// through (0.3 MB of a small program, 5 to 10 % of the code of any), and caches of at most 4 MB.
@@ -77,7 +77,8 @@ impl Stacks {
     /// **Cost**: that of [`capture_raw`](Self::capture_raw) and of [`name`](Self::name).
     ///
     /// # Errors
-    /// If the thread is not blocked in a system call, has run meanwhile, has ended, or cannot be read.
+    /// If the thread is not blocked in a system call, has run meanwhile, has ended, or cannot be
+    /// read.
     pub fn capture(&mut self, thread: &Thread) -> Result<Stack, NoStack> {
         let raw = self.capture_raw(thread)?;
         Ok(self.name(&raw))
@@ -86,10 +87,12 @@ impl Stacks {
     /// Captures the stack of a thread, by its addresses.
     ///
     /// **Cost**: 0.5 ms the first time, for the modules; then 10 to 60 µs for 8 to 100 frames where
-    /// others have been before, 0.1 to 0.4 ms where none has (2026-11-25, example `stack`). Allocates.
+    /// others have been before, 0.1 to 0.4 ms where none has (2026-11-25, example `stack`).
+    /// Allocates.
     ///
     /// # Errors
-    /// If the thread is not blocked in a system call, has run meanwhile, has ended, or cannot be read.
+    /// If the thread is not blocked in a system call, has run meanwhile, has ended, or cannot be
+    /// read.
     pub fn capture_raw(&mut self, thread: &Thread) -> Result<RawStack, NoStack> {
         let before = thread.look()?;
         let Call::In(call) = before.call else { return Err(NoStack::Running) };
@@ -104,8 +107,8 @@ impl Stacks {
         if is_old && self.forget_changed_modules()? {
             walk = self.walk(start)?;
         }
-        // The call is read before the times: if nothing has changed since, then the thread was in this
-        // call from its first reading on.
+        // The call is read before the times: if nothing has changed since, then the thread was in
+        // this call from its first reading on.
         let after = thread.look()?;
         if !after.has_not_run_since(&before) {
             return Err(NoStack::Moved);
@@ -116,14 +119,14 @@ impl Stacks {
     /// Names the addresses of a stack.
     ///
     /// **Cost**: an address is looked up once, and remembered. If there is a new one, the debug
-    /// information of its module is read, and given back afterwards: 20 to 40 ms and 4 MB for a small
-    /// program (2026-11-25, example `stack`), more for a large one. Do it outside of locks.
+    /// information of its module is read, and given back afterwards: 20 to 40 ms and 4 MB for a
+    /// small program (2026-11-25, example `stack`), more for a large one. Do it outside of locks.
     ///
-    /// Functions of the C library have their exported names at best: its debug information, where that
-    /// is installed, would cost 250 ms and 24 MB.
+    /// Functions of the C library have their exported names at best: its debug information, where
+    /// that is installed, would cost 250 ms and 24 MB.
     ///
-    /// The program's file is mapped meanwhile: who writes into it in place, instead of replacing it,
-    /// may crash the process.
+    /// The program's file is mapped meanwhile: who writes into it in place, instead of replacing
+    /// it, may crash the process.
     #[must_use]
     pub fn name(&mut self, raw: &RawStack) -> Stack {
         let frames = self.names.name(&raw.frames);

@@ -1,4 +1,5 @@
-//! One step of a walk: the caller's registers from those of a frame and the row of its unwind table.
+//! One step of a walk: the caller's registers from those of a frame and the row of its unwind
+//! table.
 
 use super::arch::Arch;
 use super::cut::Cut;
@@ -25,8 +26,8 @@ fn cfa(row: &Row, registers: &Registers, memory: &impl Memory, stack: &mut Piece
     }
 }
 
-/// Steps to the caller of the frame that has these registers. There is none if the table says that the
-/// return address is undefined: that is the root.
+/// Steps to the caller of the frame that has these registers. There is none if the table says that
+/// the return address is undefined: that is the root.
 ///
 /// # Errors
 /// If the table wants a register that is not known, or the stack cannot be read there.
@@ -43,7 +44,8 @@ pub(super) fn step<A: Arch>(
     let mut caller = Registers::default();
     for register in 0..32 {
         let rule = row.rule(register);
-        // What a signal interrupted has all its registers; a caller has those that a call preserves.
+        // What a signal interrupted has all its registers; a caller has those that a call
+        // preserves.
         let kept = row.signal || A::is_preserved(register);
         let value = match rule {
             None if kept => registers.value(register),

@@ -7,10 +7,11 @@ use std::path::Path;
 use object::read::elf::ElfFile64;
 use object::{Endianness, Object, ObjectSymbol, ReadCache, SymbolKind};
 
-/// The names of the functions at these addresses of the file, without a hash; none where there is no
-/// symbol.
+/// The names of the functions at these addresses of the file, without a hash; none where there is
+/// no symbol.
 ///
-/// **Cost**: reads the file's table of symbols once: 1 ms and 5 MB for a program of 30,000 functions.
+/// **Cost**: reads the file's table of symbols once: 1 ms and 5 MB for a program of 30,000
+/// functions.
 pub(super) fn names(file: &Path, addresses: &[u64]) -> Vec<Option<String>> {
     let mut names = vec![None; addresses.len()];
     let Ok(file) = File::open(file) else { return names };
@@ -37,10 +38,11 @@ pub(super) fn names(file: &Path, addresses: &[u64]) -> Vec<Option<String>> {
     names
 }
 
-/// The name of a function by its symbol and by its debug information: the symbol's path, and what the
-/// debug information says that a closure of the legacy scheme is.
+/// The name of a function by its symbol and by its debug information: the symbol's path, and what
+/// the debug information says that a closure of the legacy scheme is.
 ///
-/// Nothing if they do not mean the same function: identical functions are merged, and have one symbol.
+/// Nothing if they do not mean the same function: identical functions are merged, and have one
+/// symbol.
 pub(super) fn qualified(symbol: &str, name: &str) -> Option<String> {
     const CLOSURE: &str = "{{closure}}";
     let name = name.split('<').next().unwrap_or(name);

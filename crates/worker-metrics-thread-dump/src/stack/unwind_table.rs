@@ -34,8 +34,8 @@ pub(super) struct UnwindTable {
 }
 
 impl UnwindTable {
-    /// Reads the table whose header (`PT_GNU_EH_FRAME`) is at `header`. What holds `.eh_frame` lies in
-    /// one of `segments`.
+    /// Reads the table whose header (`PT_GNU_EH_FRAME`) is at `header`. What holds `.eh_frame` lies
+    /// in one of `segments`.
     pub(super) fn read(memory: &impl Memory, header: &Range<u64>, segments: &[Range<u64>]) -> Option<Self> {
         // What all linkers write: a relative address of .eh_frame, a count, a table of offsets from
         // here. Anything else has no index that can be searched.
@@ -87,7 +87,7 @@ impl UnwindTable {
             rules: rules(row, &section, encoding)?,
             return_address: entry.cie().return_address_register().0,
             signal: entry.is_signal_trampoline(),
-            signed: matches!(row.register(AArch64::RA_SIGN_STATE), Some(RegisterRule::Constant(state)) if state & 1 == 1),
+            signed: is_signed(row),
         })
     }
 
@@ -141,6 +141,11 @@ impl UnwindTable {
         let sane = entry.entry_len() <= MOST_ENTRY && entry.initial_address() < entry.end_address();
         (sane && entry.contains(address)).then_some(entry)
     }
+}
+
+fn is_signed(row: &UnwindTableRow<usize>) -> bool {
+    let state = row.register(AArch64::RA_SIGN_STATE);
+    matches!(state, Some(RegisterRule::Constant(state)) if state & 1 == 1)
 }
 
 fn function(entry: &Entry<'_>) -> Range<u64> {

@@ -1,7 +1,8 @@
-//! The walk from where a thread is blocked to its root. Pure over [`Memory`]: whatever that holds, a
-//! walk ends, and says why it ended.
+//! The walk from where a thread is blocked to its root. Pure over [`Memory`]: whatever that holds,
+//! a walk ends, and says why it ended.
 //!
-//! A frame is in the result only if all that leads to it is sure. What is not sure is never guessed.
+//! A frame is in the result only if all that leads to it is sure. What is not sure is never
+//! guessed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,8 +20,8 @@ use super::step::{Caller, step};
 
 /// More frames than this are not walked.
 pub(super) const MOST_FRAMES: usize = 512;
-/// A walk ends after this time: 1000 times what the first one takes, and longer than a busy machine keeps
-/// the walker waiting.
+/// A walk ends after this time: 1000 times what the first one takes, and longer than a busy machine
+/// keeps the walker waiting.
 const MOST_TIME: Duration = Duration::from_millis(500);
 
 /// Where a thread is.
@@ -68,7 +69,8 @@ impl<M: Memory> Walker<'_, M> {
         let first = RawFrame { address: start.program_counter, is_return_address: false, module };
         let mut walk = Walk { frames: vec![first], cut: None, left_modules: false };
         let mut lowest = start.stack_pointer;
-        // Where the frame pointer was derived and no call proves it; then, where it was derived at all.
+        // Where the frame pointer was derived and no call proves it; then, where it was derived at
+        // all.
         let mut unproven = None;
         let mut derived = None;
 

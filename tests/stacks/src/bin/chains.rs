@@ -1,5 +1,5 @@
-//! Captures stacks of this program, which `.ci/stacks` builds in many ways, and prints how many were
-//! wrong: `chains SETTLED RACING SEED`.
+//! Captures stacks of this program, which `.ci/stacks` builds in many ways, and prints how many
+//! were wrong: `chains SETTLED RACING SEED`.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,8 @@
-//! AArch64. A call puts the return address into x30, which functions that call store beside the frame
-//! pointer x29. Never derives a register: what is not known ends the stack.
+//! AArch64. A call puts the return address into x30, which functions that call store beside the
+//! frame pointer x29. Never derives a register: what is not known ends the stack.
 //!
-//! Source: Arm Architecture Reference Manual for A-profile, C4 and C6; the encodings are in the tests.
+//! Source: Arm Architecture Reference Manual for A-profile, C4 and C6; the encodings are in the
+//! tests.
 
 use super::{Arch, Call, Jumps, Target};
 

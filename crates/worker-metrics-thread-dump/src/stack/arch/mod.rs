@@ -24,8 +24,8 @@ pub(super) trait Arch {
     const FRAME_POINTER: u16;
     /// The register that a call puts the return address into, if it is one.
     const LINK_REGISTER: Option<u16>;
-    /// How far before the program counter of a thread in a system call an entry of the unwind table is
-    /// looked for where there is none: glibc's entry of `clone3` ends before its system call.
+    /// How far before the program counter of a thread in a system call an entry of the unwind table
+    /// is looked for where there is none: glibc's entry of `clone3` ends before its system call.
     const BEFORE_SYSTEM_CALL: u64;
 
     /// Whether a function leaves this register to its caller as it was.
@@ -42,16 +42,16 @@ pub(super) trait Arch {
     /// The jumps of a function.
     fn jumps(code: &[u8], start: u64) -> Jumps;
 
-    /// If the code at `address` is a stub that jumps through a slot, as of a procedure linkage table:
-    /// the address of the slot.
+    /// If the code at `address` is a stub that jumps through a slot, as of a procedure linkage
+    /// table: the address of the slot.
     fn stub(code: &[u8], address: u64) -> Option<u64>;
 
     /// Addresses that the code takes, as for a call by register.
     fn taken(code: &[u8], start: u64) -> Vec<Target>;
 
-    /// How many bytes the stack pointer is below the frame pointer, in a function whose code from where
-    /// the frame pointer is set is `code`; `set_after` ends right there. Only where that is sure, at each
-    /// call in the function.
+    /// How many bytes the stack pointer is below the frame pointer, in a function whose code from
+    /// where the frame pointer is set is `code`; `set_after` ends right there. Only where that is
+    /// sure, at each call in the function.
     fn frame_size(set_after: &[u8], code: &[u8], until: usize) -> Option<u64>;
 }
 

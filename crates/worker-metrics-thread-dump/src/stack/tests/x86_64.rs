@@ -223,7 +223,8 @@ fn a_contradiction_takes_back_what_was_derived() {
 #[test]
 fn an_expression_finds_the_frame() {
     let mut functions = functions();
-    // The CFA is stored 8 above the stack pointer, as in GCC's realigned frames: DW_OP_breg7 8, deref
+    // The CFA is stored 8 above the stack pointer, as in GCC's realigned frames: DW_OP_breg7 8,
+    // deref
     let table = [cfi::advance(1), cfi::cfa_expression(b"\x77\x08\x06")];
     let code = call(MIDDLE, 1, LEAF);
     functions[MIDDLE] =

@@ -1,5 +1,5 @@
-//! How far the stack pointer is below the frame pointer, by the code of a function. Says so only where
-//! it is the same at each call of the function; a guess here would be a wrong stack.
+//! How far the stack pointer is below the frame pointer, by the code of a function. Says so only
+//! where it is the same at each call of the function; a guess here would be a wrong stack.
 
 use super::instruction::{Instruction, Map, ModRm};
 
@@ -11,8 +11,8 @@ pub(super) enum Effect {
     None,
     /// The stack pointer is this much lower.
     Lower(u64),
-    /// It is higher, or back at the frame pointer: the end of a function, or pushed arguments that are
-    /// taken off.
+    /// It is higher, or back at the frame pointer: the end of a function, or pushed arguments that
+    /// are taken off.
     Raise,
     /// It becomes what cannot be told.
     Unsure,
@@ -160,8 +160,8 @@ pub(super) fn size(code: &[u8], until: usize) -> Option<u64> {
     Some(size)
 }
 
-/// A loop that touches each page of a large frame, as LLVM writes it: the frame's end in r11, then the
-/// stack pointer is lowered by a page until it is there.
+/// A loop that touches each page of a large frame, as LLVM writes it: the frame's end in r11, then
+/// the stack pointer is lowered by a page until it is there.
 struct Probes {
     bytes: u64,
     length: usize,

@@ -1,5 +1,5 @@
-//! Instructions of x86-64: their length and operands, as far as the walker wants to know. What is not
-//! known is no instruction; nothing is executed.
+//! Instructions of x86-64: their length and operands, as far as the walker wants to know. What is
+//! not known is no instruction; nothing is executed.
 //!
 //! Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, appendix A.
 

@@ -123,8 +123,8 @@ fn call(instruction: &Instruction, at: u64) -> Option<Call> {
     }
 }
 
-/// The last of the instructions that `code` consists of, which is none if there are none. Nothing if
-/// they do not end where `code` does.
+/// The last of the instructions that `code` consists of, which is none if there are none. Nothing
+/// if they do not end where `code` does.
 #[allow(clippy::option_option, reason = "no instruction, and code that was not understood, are two things")]
 fn last_of(code: &[u8]) -> Option<Option<(usize, Instruction)>> {
     let mut at = 0;
