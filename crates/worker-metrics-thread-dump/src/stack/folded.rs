@@ -95,3 +95,72 @@ impl fmt::Display for Folded<'_> {
         write_end(self.stack, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::cut::Cut;
+
+    fn stack(functions: &[&str]) -> Stack {
+        let frame = |(index, function): (usize, &&str)| Frame {
+            address: 0x1000 + index as u64,
+            function: Some((*function).into()),
+            file: None,
+            line: None,
+            module: Some("/srv/app".into()),
+            offset: Some(index as u64),
+            build_id: None,
+            inlined: false,
+        };
+        let frames = functions.iter().enumerate().map(frame).collect();
+        Stack { frames, complete: true, cut: None }
+    }
+
+    #[test]
+    fn runs_of_a_runtime_are_folded_but_for_what_the_program_called() {
+        let blocked = stack(&[
+            "__clock_nanosleep",
+            "std::sys::sleep",
+            "std::thread::sleep",
+            "app::price",
+            "core::ops::FnOnce::call_once",
+            "app::checkout::{async_fn#0}",
+            "tokio::runtime::task::poll",
+            "std::panic::catch_unwind",
+            "tokio::runtime::run",
+            "__clone3",
+        ]);
+        let lines = "\
+… 2 frames of std and the system
+std::thread::sleep
+app::price
+core::ops::FnOnce::call_once
+async fn app::checkout
+… 4 frames of tokio, std and the system
+";
+        assert_eq!(blocked.folded().to_string(), lines);
+        assert_eq!(blocked.folded().iter().len(), 6);
+
+        let cut = Stack { complete: false, cut: Some(Cut::NoUnwindTable), ..blocked };
+        let end = "… and callers unknown: the function has no entry in an unwind table\n";
+        assert_eq!(cut.folded().to_string(), format!("{lines}{end}"));
+        assert!(cut.to_string().ends_with(end));
+    }
+
+    #[test]
+    fn a_stack_that_is_all_runtime_is_one_line() {
+        let idle = stack(&["__epoll_wait", "mio::poll::Poll::poll", "tokio::runtime::park"]);
+        assert_eq!(idle.folded().to_string(), "… 3 frames of tokio and the system\n");
+        assert_eq!(idle.topmost().count(), 0);
+        assert_eq!(stack(&[]).folded().to_string(), "");
+    }
+
+    #[test]
+    fn a_fingerprint_is_that_of_the_programs_own_frames() {
+        let one = stack(&["std::thread::sleep", "app::price", "tokio::poll"]);
+        let other = stack(&["std::sync::Mutex::lock", "app::price", "std::poll"]);
+        assert_eq!(one.fingerprint(), other.fingerprint());
+        assert_ne!(one.fingerprint(), stack(&["std::thread::sleep", "app::cost"]).fingerprint());
+        assert_eq!(one.topmost().map(|frame| frame.offset).collect::<Vec<_>>(), [Some(1)]);
+    }
+}

@@ -22,6 +22,11 @@ use super::walk::{RawFrame, Start, Walk, Walker};
 /// from `/proc/self/mem`, and it is unwound by the tables that the compiler writes for exceptions.
 /// The thread has provably not run meanwhile.
 ///
+/// No frame is wrong, and none comes from another moment: what is not sure is left out, and the
+/// stack is then not complete. Held by `a_blocked_thread_has_the_stack_that_it_says_itself` and
+/// `a_thread_that_runs_meanwhile_has_no_stack` in `tests/stacks`, for programs that are built in 18
+/// ways by `.ci/stacks`.
+///
 /// It owns caches of what it has learnt of the program, which one `Stacks` per process is enough
 /// for: it is `Send` and `Sync`, and what captures takes `&mut self`.
 ///
@@ -169,3 +174,8 @@ fn maps() -> Result<String, NoStack> {
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .map_err(|error| NoStack::Unavailable(Unavailable::of(FILE, &error)))
 }
+
+const _: () = {
+    const fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<Stacks>();
+};
