@@ -21,6 +21,7 @@ pub(crate) struct Progress {
     published_after: Instant,
     looked_at: Instant,
     reported_busy: Duration,
+    reported_polls: u64,
 }
 
 /// What two looks tell.
@@ -28,6 +29,8 @@ pub(crate) struct Progress {
 pub(crate) struct Reading {
     /// For how long a running worker has made no progress that is known; 0 for a parked one.
     pub(crate) age: Duration,
+    /// For how long the poll that holds the worker up has lasted, where that is known exactly.
+    pub(crate) poll_age: Option<Duration>,
     /// The busy time that Tokio published, and the time for which it has published nothing.
     pub(crate) busy_duration: Duration,
     /// Whether the worker has published anything since the last look.
@@ -43,7 +46,15 @@ impl Progress {
             published_after: looked_at,
             looked_at,
             reported_busy: look.busy_duration,
+            reported_polls: 0,
         }
+    }
+
+    /// The polls that Tokio has published, less those of this source's own tasks, which may not be
+    /// among them yet.
+    pub(crate) fn polls(&mut self, published: u64, own: u64) -> u64 {
+        self.reported_polls = self.reported_polls.max(published.saturating_sub(own));
+        self.reported_polls
     }
 
     /// Takes the next look, which was made between `before` and `after`, with what instrumented
@@ -75,7 +86,8 @@ impl Progress {
         self.looked_at = before;
         if !running {
             self.reported_busy = self.reported_busy.max(look.busy_duration);
-            return Reading { age: Duration::ZERO, busy_duration: self.reported_busy, published };
+            let busy_duration = self.reported_busy;
+            return Reading { age: Duration::ZERO, poll_age: None, busy_duration, published };
         }
         let unpublished = before.saturating_duration_since(self.unchanged_since);
         let poll_age = self.poll_age(activity, published, before);
@@ -83,16 +95,16 @@ impl Progress {
         let age = poll_age.unwrap_or(unpublished.min(quiet_for));
         let live = unpublished.max(poll_age.unwrap_or_default());
         self.reported_busy = self.reported_busy.max(look.busy_duration + live);
-        Reading { age, busy_duration: self.reported_busy, published }
+        Reading { age, poll_age, busy_duration: self.reported_busy, published }
     }
 
     /// For how long the instrumented poll in progress has lasted.
     ///
     /// **Absent when** it is not sure that the poll holds up the worker: it began before the worker
     /// published last, so that `block_in_place` has handed the worker to another thread; or it may
-    /// have, and no hooks would tell.
+    /// have, and nothing would tell.
     fn poll_age(&self, activity: Activity, published: bool, before: Instant) -> Option<Duration> {
-        let age = activity.poll_age.filter(|_| activity.is_hooked || !published)?;
+        let age = activity.poll_age.filter(|_| activity.is_settled || !published)?;
         let began_at = before.checked_sub(age)?;
         (began_at >= self.published_after).then_some(age)
     }
@@ -103,10 +115,10 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const UNKNOWN: Activity = Activity { poll_age: None, quiet_for: None, is_hooked: false };
+    const UNKNOWN: Activity = Activity { poll_age: None, quiet_for: None, is_settled: false };
 
-    fn in_poll_for(age: Duration, is_hooked: bool) -> Activity {
-        Activity { poll_age: Some(age), quiet_for: Some(age), is_hooked }
+    fn in_poll_for(age: Duration, is_settled: bool) -> Activity {
+        Activity { poll_age: Some(age), quiet_for: Some(age), is_settled }
     }
 
     fn look(busy_s: u64, park_unpark_count: u64) -> Look {
@@ -123,7 +135,10 @@ mod tests {
         let mut progress = Progress::new(look(5, 2), true, start);
         let later = start + 3 * SECOND;
         let reading = progress.observe(look(5, 2), true, UNKNOWN, later, later);
-        assert_eq!(reading, Reading { age: 3 * SECOND, busy_duration: 8 * SECOND, published: false });
+        assert_eq!(
+            reading,
+            Reading { age: 3 * SECOND, poll_age: None, busy_duration: 8 * SECOND, published: false }
+        );
     }
 
     #[test]
@@ -132,7 +147,10 @@ mod tests {
         let mut progress = Progress::new(look(5, 2), true, start);
         let later = start + 3 * SECOND;
         let reading = progress.observe(look(8, 2), true, UNKNOWN, later, later);
-        assert_eq!(reading, Reading { age: Duration::ZERO, busy_duration: 8 * SECOND, published: true });
+        assert_eq!(
+            reading,
+            Reading { age: Duration::ZERO, poll_age: None, busy_duration: 8 * SECOND, published: true }
+        );
     }
 
     #[test]
@@ -141,7 +159,10 @@ mod tests {
         let mut progress = Progress::new(look(5, 3), false, start);
         let later = start + 3 * SECOND;
         let reading = progress.observe(look(5, 3), false, UNKNOWN, later, later);
-        assert_eq!(reading, Reading { age: Duration::ZERO, busy_duration: 5 * SECOND, published: false });
+        assert_eq!(
+            reading,
+            Reading { age: Duration::ZERO, poll_age: None, busy_duration: 5 * SECOND, published: false }
+        );
     }
 
     #[test]
@@ -150,7 +171,10 @@ mod tests {
         let mut progress = Progress::new(look(0, 0), false, start);
         progress.observe(look(0, 0), true, UNKNOWN, start + 5 * SECOND, start + 5 * SECOND);
         let reading = progress.observe(look(0, 0), true, UNKNOWN, start + 7 * SECOND, start + 7 * SECOND);
-        assert_eq!(reading, Reading { age: 2 * SECOND, busy_duration: 2 * SECOND, published: false });
+        assert_eq!(
+            reading,
+            Reading { age: 2 * SECOND, poll_age: None, busy_duration: 2 * SECOND, published: false }
+        );
     }
 
     #[test]
@@ -181,7 +205,15 @@ mod tests {
         let mut progress = Progress::new(look(5, 2), true, start);
         let now = start + 10 * SECOND;
         let reading = progress.observe(look(13, 2), true, in_poll_for(2 * SECOND, true), now, now);
-        assert_eq!(reading, Reading { age: 2 * SECOND, busy_duration: 15 * SECOND, published: true });
+        assert_eq!(
+            reading,
+            Reading {
+                age: 2 * SECOND,
+                poll_age: Some(2 * SECOND),
+                busy_duration: 15 * SECOND,
+                published: true
+            }
+        );
     }
 
     #[test]
@@ -193,7 +225,15 @@ mod tests {
         assert_eq!(first.age, Duration::ZERO);
         let now = now + SECOND;
         let second = progress.observe(look(13, 2), true, in_poll_for(3 * SECOND, false), now, now);
-        assert_eq!(second, Reading { age: 3 * SECOND, busy_duration: 16 * SECOND, published: false });
+        assert_eq!(
+            second,
+            Reading {
+                age: 3 * SECOND,
+                poll_age: Some(3 * SECOND),
+                busy_duration: 16 * SECOND,
+                published: false
+            }
+        );
     }
 
     #[test]
@@ -213,10 +253,13 @@ mod tests {
         let start = Instant::now();
         let mut progress = Progress::new(look(5, 2), true, start);
         let now = start + 2 * SECOND;
-        let between = Activity { poll_age: None, quiet_for: Some(SECOND / 100), is_hooked: true };
+        let between = Activity { poll_age: None, quiet_for: Some(SECOND / 100), is_settled: true };
         let reading = progress.observe(look(5, 2), true, between, now, now);
         // It has published nothing for two seconds, and gets on all the same.
-        assert_eq!(reading, Reading { age: SECOND / 100, busy_duration: 7 * SECOND, published: false });
+        assert_eq!(
+            reading,
+            Reading { age: SECOND / 100, poll_age: None, busy_duration: 7 * SECOND, published: false }
+        );
     }
 
     #[test]

@@ -1,24 +1,27 @@
 //! A Tokio runtime as a source.
 //!
-//! Made by the program, collected by an exporter's thread. It spawns nothing on the runtime and
-//! never enters it.
+//! Made by the program, collected by an exporter's thread, looked at by a watchdog's. What it spawns
+//! on the runtime is in `canary.rs`, `probes.rs` and `sentinel.rs`; it never enters the runtime.
 
 use std::error::Error;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor, RuntimeMetrics};
 use worker_metrics::{
-    Clock, Counter, Identity, Namespace, Pool, Row, Snapshot, Source, WorkerInfo, WorkerState,
+    Clock, Counter, Evidence, Identity, Namespace, Pool, Row, Snapshot, Source, WorkerInfo, WorkerState,
 };
 
 use crate::canary::{Canary, CanaryError};
-use crate::driving::Driving;
-use crate::progress::Progress;
+use crate::driving::{Driving, Life};
+use crate::probes::Probes;
+use crate::progress::{Progress, Reading};
 use crate::rows::{Provided, rows};
+use crate::sentinel::Sentinel;
 use crate::stable::Look;
 use crate::tasks::{Activity, Reader, TaskMetrics, know_workers};
+use crate::thread::Thread;
 use crate::unstable::{self, Histograms};
 
 /// A Tokio runtime, ready to be attached.
@@ -77,6 +80,10 @@ pub struct TokioRuntime {
     stall_threshold: Duration,
     histograms: Histograms,
     canary: Option<Canary>,
+    /// `None` where they are switched off.
+    probes: Option<Probes>,
+    /// Of a current-thread runtime, from the first look on.
+    sentinel: OnceLock<Sentinel>,
     looks: Mutex<Looks>,
 }
 
@@ -85,6 +92,19 @@ pub struct TokioRuntime {
 struct Looks {
     progress: Vec<Progress>,
     tasks: Option<Reader>,
+    /// The tasks ever spawned, as they were told last.
+    spawned_tasks: u64,
+}
+
+/// What one look at a worker tells.
+struct Observed {
+    look: Look,
+    is_running: bool,
+    activity: Activity,
+    reading: Reading,
+    thread: Option<Thread>,
+    /// Whether Tokio says that it is this thread that runs the worker now.
+    is_settled: bool,
 }
 
 impl TokioRuntime {
@@ -126,7 +146,13 @@ impl TokioRuntime {
             stall_threshold: Pool::DEFAULT_STALL_THRESHOLD,
             histograms,
             canary: None,
-            looks: Mutex::new(Looks { progress: first_looks(&metrics, driving), tasks: None }),
+            probes: Some(Probes::new(metrics.num_workers())),
+            sentinel: OnceLock::new(),
+            looks: Mutex::new(Looks {
+                progress: first_looks(&metrics, driving),
+                tasks: None,
+                spawned_tasks: 0,
+            }),
             metrics,
         };
         runtime.covered()
@@ -233,35 +259,104 @@ impl TokioRuntime {
         Ok(self.covered())
     }
 
+    /// Spawns no task on the observed runtime, and probes none of its workers.
+    ///
+    /// Without this call a source that is looked at spawns a few, all of them listed under [Workers
+    /// that are stuck](Self#workers-that-are-stuck). Call it for a program that counts the tasks of
+    /// its runtime itself, or one that ends when they are none. What is lost: threads of workers are
+    /// known from [hooks and measured tasks](Self::with_tasks) alone, and where they are not known
+    /// no stall is proved; a current-thread runtime that is gone looks like one that is busy.
+    #[must_use]
+    pub fn without_probes(mut self) -> Self {
+        self.probes = None;
+        self.sentinel = OnceLock::new();
+        self
+    }
+
+    fn looks(&self) -> MutexGuard<'_, Looks> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Spawns what tells whether a current-thread runtime is gone, once.
+    fn watch_end(&self) {
+        if let Some(probes) = &self.probes
+            && matches!(self.driving, Driving::BlockOn | Driving::BlockOnToCome)
+        {
+            self.sentinel.get_or_init(|| Sentinel::spawn(&self.handle, probes));
+        }
+    }
+
+    /// The live tasks of the runtime, those of this source's probes aside.
+    fn alive_tasks(&self) -> u64 {
+        let all = self.metrics.num_alive_tasks() as u64;
+        all.saturating_sub(self.probes.as_ref().map_or(0, Probes::alive))
+    }
+
+    /// Looks at one worker, after the tasks were refreshed. `before` is the end of the look before.
+    fn observe(
+        &self,
+        worker: usize,
+        progress: &mut Progress,
+        tasks: Option<&Reader>,
+        before: Option<Instant>,
+    ) -> (Observed, Instant) {
+        let settled = unstable::worker_thread(&self.metrics, worker);
+        let mut activity = tasks.map_or(Activity::default(), |tasks| {
+            tasks.activity(worker, settled.is_some() || !self.multi_thread)
+        });
+        let mut thread = tasks.and_then(|tasks| tasks.thread(worker));
+        let probed = self.probes.as_ref().and_then(|probes| probes.thread(worker));
+        if let Some((probed, ago)) = probed
+            && thread.as_ref().is_none_or(|thread| thread.id != probed.id)
+            // Tokio's word, or the last that was heard of the worker.
+            && settled.map_or(activity.quiet_for.is_none_or(|quiet| ago < quiet), |id| id == probed.id)
+        {
+            activity = Activity::default();
+            thread = Some(probed);
+        }
+        // The poll was looked for before: one that has ended since has published since.
+        let before = before.unwrap_or_else(Instant::now);
+        let look = Look::at(&self.metrics, worker).unwrap_or_default();
+        let life = Life {
+            has_tasks: self.alive_tasks() > 0,
+            thread_lives: thread.as_ref().is_some_and(Thread::is_alive),
+            is_polling: activity.poll_age.is_some(),
+            has_begun: self.probes.as_ref().is_some_and(|probes| probes.answers(worker) > 0),
+            is_gone: self.sentinel.get().is_some_and(Sentinel::is_gone),
+        };
+        let is_running = self.driving.is_running(&look, life);
+        let after = Instant::now();
+        let reading = progress.observe(look, is_running, activity, before, after);
+        (Observed { look, is_running, activity, reading, thread, is_settled: settled.is_some() }, after)
+    }
+
     fn read_workers(&self, snapshot: &mut Snapshot) {
-        let alive_tasks = self.metrics.num_alive_tasks();
         let histograms = snapshot.wants_histograms();
-        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let Looks { progress, tasks } = &mut *looks;
+        let mut looks = self.looks();
+        let Looks { progress, tasks, .. } = &mut *looks;
         if let Some(tasks) = tasks {
-            tasks.refresh();
+            tasks.refresh(.., |worker| unstable::worker_thread(&self.metrics, worker));
         }
         let mut looked_at = None;
         for (worker, into) in snapshot.begin(self.identity.workers).iter_mut().enumerate() {
+            unstable::read_worker(&self.metrics, worker, self.multi_thread, into);
             if let Some(progress) = progress.get_mut(worker) {
-                let activity = tasks.as_ref().map_or(Activity::default(), |tasks| tasks.activity(worker));
-                // The end of one look is before the next.
-                let before = looked_at.unwrap_or_else(Instant::now);
-                let look = Look::at(&self.metrics, worker).unwrap_or_default();
-                let running = self.driving.is_running(&look, alive_tasks);
-                let after = Instant::now();
+                let (observed, after) = self.observe(worker, progress, tasks.as_ref(), looked_at);
+                let Observed { look, is_running, reading, .. } = observed;
                 looked_at = Some(after);
-                let reading = progress.observe(look, running, activity, before, after);
+                let stuck_for = reading.poll_age.unwrap_or_default();
                 into.state = Some(match self.driving {
                     Driving::Intermittent if !look.is_parked() && reading.published => WorkerState::Busy,
-                    _ => WorkerState::of(running, reading.age, self.stall_threshold),
+                    _ => WorkerState::of(is_running, stuck_for, self.stall_threshold),
                 });
                 into.busy_duration = Some(reading.busy_duration);
                 into.progress_age = (self.driving != Driving::Intermittent).then_some(reading.age);
                 into.set_count(Counter::Parks, look.park_count);
                 into.unpark_count = Some(look.unpark_count());
+                if let (Some(polls), Some(probes)) = (into.count(Counter::Polls), &self.probes) {
+                    into.set_count(Counter::Polls, progress.polls(polls, probes.answers(worker)));
+                }
             }
-            unstable::read_worker(&self.metrics, worker, self.multi_thread, into);
             if histograms {
                 unstable::read_histograms(&self.histograms, &self.metrics, worker, into);
             }
@@ -272,7 +367,16 @@ impl TokioRuntime {
             tasks.read_workers(know_workers() && polls, know_workers() && schedules, snapshot);
             tasks.read_groups(snapshot);
         }
-        snapshot.alive_task_count = Some(alive_tasks as u64);
+    }
+
+    /// Takes this source's own tasks from those that were ever spawned.
+    fn read_spawned(&self, snapshot: &mut Snapshot) {
+        if let (Some(spawned), Some(probes)) = (&mut snapshot.spawned_task_count, &self.probes) {
+            // Counted here before Tokio does: it may be too low for a moment, and never goes back.
+            let mut looks = self.looks();
+            looks.spawned_tasks = looks.spawned_tasks.max(spawned.saturating_sub(probes.spawned()));
+            *spawned = looks.spawned_tasks;
+        }
     }
 }
 
@@ -281,10 +385,10 @@ fn first_looks(metrics: &RuntimeMetrics, driving: Driving) -> Vec<Progress> {
     if !Clock::AVAILABLE {
         return Vec::new();
     }
-    let alive_tasks = metrics.num_alive_tasks();
+    let life = Life { has_tasks: metrics.num_alive_tasks() > 0, ..Life::default() };
     (0..metrics.num_workers())
         .filter_map(|worker| Look::at(metrics, worker))
-        .map(|look| Progress::new(look, driving.is_running(&look, alive_tasks), Instant::now()))
+        .map(|look| Progress::new(look, driving.is_running(&look, life), Instant::now()))
         .collect()
 }
 
@@ -298,20 +402,70 @@ impl Source for TokioRuntime {
     }
 
     fn collect(&self, snapshot: &mut Snapshot) {
+        let global_queue_depth = self.metrics.global_queue_depth() as u64;
+        self.watch_end();
         self.read_workers(snapshot);
-        snapshot.global_queue_depth = Some(self.metrics.global_queue_depth() as u64);
+        snapshot.alive_task_count = Some(self.alive_tasks());
+        snapshot.global_queue_depth = Some(global_queue_depth);
         unstable::read_runtime(&self.metrics, snapshot);
+        self.read_spawned(snapshot);
         if let Some(canary) = self.canary.as_ref().filter(|_| snapshot.wants_histograms()) {
             canary.delays().snapshot_into(&mut snapshot.timer_delay_histogram);
         }
     }
 
     fn worker_info(&self, worker: usize) -> WorkerInfo {
-        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        looks.tasks.as_mut().map_or_else(WorkerInfo::default, |tasks| {
-            tasks.refresh();
-            tasks.worker_info(worker)
-        })
+        let mut looks = self.looks();
+        let mut info = WorkerInfo::default();
+        if let Some(tasks) = &mut looks.tasks {
+            tasks.refresh(worker..=worker, |worker| unstable::worker_thread(&self.metrics, worker));
+            info.thread_name = tasks.thread(worker).and_then(|thread| thread.name);
+            info.task_group = tasks.task_group(worker);
+        }
+        info
+    }
+
+    fn evidence(&self, worker: usize) -> Option<Evidence> {
+        self.watch_end();
+        if let Some(probes) = self.probes.as_ref().filter(|_| self.multi_thread) {
+            probes.learn(&self.handle);
+        }
+        let mut looks = self.looks();
+        let Looks { progress, tasks, .. } = &mut *looks;
+        let progress = progress.get_mut(worker)?;
+        if let Some(tasks) = tasks {
+            tasks.refresh(worker..=worker, |worker| unstable::worker_thread(&self.metrics, worker));
+        }
+        let (observed, _) = self.observe(worker, progress, tasks.as_ref(), None);
+        let Observed { look, is_running, activity, reading, thread, is_settled } = observed;
+        let busy_ns = u64::try_from(look.busy_duration.as_nanos()).unwrap_or(u64::MAX);
+        let signs = [
+            look.park_unpark_count,
+            look.park_count,
+            busy_ns,
+            tasks.as_ref().map_or(0, |tasks| tasks.signs_of_life(worker)),
+            self.probes.as_ref().map_or(0, |probes| probes.answers(worker)),
+        ];
+        let mut evidence = Evidence::default();
+        evidence.is_running = is_running;
+        evidence.is_driven = self.driving.is_driven(activity.poll_age.is_some());
+        // None of them ever falls: the sum changes with each.
+        evidence.progress = signs.into_iter().fold(0, u64::wrapping_add);
+        evidence.poll_age = reading.poll_age;
+        evidence.thread_id = thread.as_ref().and_then(|thread| thread.number);
+        let is_of_poll = activity.is_settled && reading.poll_age.is_some();
+        evidence.is_current = thread.is_some() && (is_settled || is_of_poll);
+        Some(evidence)
+    }
+
+    fn stall_threshold(&self) -> Duration {
+        self.stall_threshold
+    }
+
+    fn probe(&self, _: usize) {
+        if let Some(probes) = &self.probes {
+            probes.probe(&self.handle);
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! Called at each collection. Where the cfg, a feature or the target lacks, each function leaves
 //! its values as they are, and the constants say so.
 
+use std::thread::ThreadId;
+
 use tokio::runtime::{Builder, RuntimeMetrics};
 use worker_metrics::Snapshot;
 use worker_metrics::histogram::Scale;
@@ -123,6 +125,10 @@ mod filling {
         }
     }
 
+    pub(crate) fn worker_thread(metrics: &RuntimeMetrics, worker: usize) -> Option<ThreadId> {
+        (worker < metrics.num_workers()).then(|| metrics.worker_thread_id(worker)).flatten()
+    }
+
     pub(crate) fn read_runtime(metrics: &RuntimeMetrics, into: &mut Snapshot) {
         into.blocking_thread_count = Some(metrics.num_blocking_threads() as u64);
         into.idle_blocking_thread_count = Some(metrics.num_idle_blocking_threads() as u64);
@@ -220,6 +226,10 @@ mod filling {
         }
     }
 
+    pub(crate) fn worker_thread(_: &RuntimeMetrics, _: usize) -> Option<ThreadId> {
+        None
+    }
+
     pub(crate) fn read_runtime(_: &RuntimeMetrics, _: &mut Snapshot) {}
 
     pub(crate) fn read_worker(_: &RuntimeMetrics, _: usize, _: bool, _: &mut WorkerSnapshot) {}
@@ -229,4 +239,4 @@ mod filling {
     pub(crate) fn enable_histograms(_: &mut Builder) {}
 }
 
-pub(crate) use filling::{enable_histograms, read_histograms, read_runtime, read_worker};
+pub(crate) use filling::{enable_histograms, read_histograms, read_runtime, read_worker, worker_thread};

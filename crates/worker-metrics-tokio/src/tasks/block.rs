@@ -5,11 +5,13 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use worker_metrics::histogram::{Histogram, HistogramWriter, Scale};
 
 use crate::atomic::AtomicU64;
+use crate::thread::Thread;
 
 /// The histograms of one set of tasks.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ pub(super) struct Block {
     pub(super) all: Pair<Arc<Histogram>>,
     pub(super) groups: Box<[Pair<Arc<Histogram>>]>,
     /// Written when the block changes hands.
-    thread_name: Mutex<Option<Arc<str>>>,
+    thread: Mutex<Option<Thread>>,
 }
 
 impl Block {
@@ -61,12 +63,18 @@ impl Block {
         self.poll_began_at_ns().and(group.checked_sub(1))
     }
 
-    pub(super) fn thread_name(&self) -> Option<Arc<str>> {
-        self.thread_name.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The thread that has the writer, or had it last.
+    pub(super) fn thread(&self) -> Option<Thread> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn set_thread_name(&self, name: Option<&str>) {
-        *self.thread_name.lock().unwrap_or_else(PoisonError::into_inner) = name.map(Arc::from);
+    pub(super) fn is_of(&self, thread: ThreadId) -> bool {
+        let ours = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        ours.as_ref().is_some_and(|ours| ours.id == thread)
+    }
+
+    pub(super) fn set_thread(&self, thread: Option<Thread>) {
+        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = thread;
     }
 }
 
@@ -100,7 +108,7 @@ impl Writer {
             group: AtomicU64::new(0),
             all: shared(&all),
             groups: groups.iter().map(shared).collect(),
-            thread_name: Mutex::default(),
+            thread: Mutex::default(),
         };
         Self { block: Arc::new(block), all, groups, depth: 0 }
     }
@@ -178,8 +186,8 @@ pub(crate) struct Activity {
     pub(crate) poll_age: Option<Duration>,
     /// For how long nothing has happened: no poll began or ended, no park, no unpark.
     pub(crate) quiet_for: Option<Duration>,
-    /// Whether hooks tell who runs the worker, so that one look is enough.
-    pub(crate) is_hooked: bool,
+    /// Whether hooks, or Tokio itself, tell who runs the worker, so that one look is enough.
+    pub(crate) is_settled: bool,
 }
 
 /// What a reader may see of a block while its thread polls, in every order that the memory model

@@ -24,4 +24,4 @@ pub use hooks::Hooks;
 pub use instrumented::Instrumented;
 pub use metrics::{TaskMetrics, TaskMetricsBuilder};
 pub(crate) use reader::Reader;
-pub(crate) use worker::know_workers;
+pub(crate) use worker::{current_worker, know_workers};

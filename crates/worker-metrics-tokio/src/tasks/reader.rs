@@ -3,14 +3,17 @@
 //! Kept by the source, used at each collection. Reading resets nothing, and allocates only when a
 //! thread has begun to run a worker.
 
+use std::ops::RangeBounds;
 use std::sync::Arc;
+use std::thread::ThreadId;
 use std::time::Duration;
 
+use worker_metrics::Snapshot;
 use worker_metrics::histogram::{Histogram, HistogramSnapshot};
-use worker_metrics::{Snapshot, WorkerInfo};
 
 use super::block::{Activity, Block};
 use super::shared::Shared;
+use crate::thread::Thread;
 
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -27,25 +30,38 @@ impl Reader {
         Self { shared, blocks: Vec::new(), current: Vec::new(), one: HistogramSnapshot::default() }
     }
 
-    /// Learns which thread runs which worker; before anything is read of a cycle.
-    pub(crate) fn refresh(&mut self) {
+    /// Learns which thread runs each of `workers`; before anything is read of them. `settled` is
+    /// the thread that is sure to run a worker, where Tokio tells it.
+    pub(crate) fn refresh(
+        &mut self,
+        workers: impl RangeBounds<usize>,
+        settled: impl Fn(usize) -> Option<ThreadId>,
+    ) {
         let Self { shared, blocks, current, .. } = self;
         shared.extend(blocks);
-        current.fill(None);
+        current
+            .iter_mut()
+            .enumerate()
+            .filter(|(worker, _)| workers.contains(worker))
+            .for_each(|(_, current)| *current = None);
         for (index, block) in blocks.iter().enumerate() {
-            let Some(worker) = block.worker() else { continue };
+            let Some(worker) = block.worker().filter(|worker| workers.contains(worker)) else { continue };
             if current.len() <= worker {
                 current.resize(worker + 1, None);
             }
             let active_at_ns = |index: usize| blocks.get(index).map(|block| block.active_at_ns());
-            if current[worker].and_then(active_at_ns) <= Some(block.active_at_ns()) {
+            let is_current = match settled(worker) {
+                Some(thread) => block.is_of(thread),
+                None => current[worker].and_then(active_at_ns) <= Some(block.active_at_ns()),
+            };
+            if is_current {
                 current[worker] = Some(index);
             }
         }
     }
 
     /// What the worker is doing now.
-    pub(crate) fn activity(&self, worker: usize) -> Activity {
+    pub(crate) fn activity(&self, worker: usize, is_settled: bool) -> Activity {
         let Some(block) = self.current(worker) else { return Activity::default() };
         let (began_at_ns, active_at_ns) = (block.poll_began_at_ns(), block.active_at_ns());
         // After the loads: what they saw has begun before.
@@ -54,17 +70,24 @@ impl Reader {
         Activity {
             poll_age: began_at_ns.map(since),
             quiet_for: Some(since(active_at_ns)),
-            is_hooked: self.shared.is_hooked(),
+            is_settled: is_settled || self.shared.is_hooked(),
         }
     }
 
-    pub(crate) fn worker_info(&self, worker: usize) -> WorkerInfo {
-        let block = self.current(worker);
-        let mut info = WorkerInfo::default();
-        info.thread_name = block.and_then(|block| block.thread_name());
-        info.task_group =
-            block.and_then(|block| block.group()).and_then(|group| self.shared.groups.get(group).cloned());
-        info
+    /// The thread that runs the worker, or did when it was last heard of.
+    pub(crate) fn thread(&self, worker: usize) -> Option<Thread> {
+        self.current(worker)?.thread()
+    }
+
+    /// The group of the task that the worker polls now.
+    pub(crate) fn task_group(&self, worker: usize) -> Option<Arc<str>> {
+        self.shared.groups.get(self.current(worker)?.group()?).cloned()
+    }
+
+    /// A number that changes when a poll of the worker begins or ends, and when it parks or unparks.
+    pub(crate) fn signs_of_life(&self, worker: usize) -> u64 {
+        let ours = self.blocks.iter().filter(|block| block.worker() == Some(worker));
+        ours.fold(0, |sum, block| sum.wrapping_add(block.active_at_ns()))
     }
 
     fn current(&self, worker: usize) -> Option<&Block> {

@@ -11,6 +11,7 @@ use worker_metrics::Clock;
 use worker_metrics::histogram::Scale;
 
 use super::block::{Block, Measured, Writer};
+use crate::thread::Thread;
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -87,7 +88,7 @@ impl Shared {
                 writer
             })
         };
-        writer.block().set_thread_name(std::thread::current().name());
+        writer.block().set_thread(Thread::current());
         writer
     }
 
