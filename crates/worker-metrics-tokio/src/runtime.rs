@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor, RuntimeMetrics};
@@ -103,8 +104,8 @@ struct Observed {
     activity: Activity,
     reading: Reading,
     thread: Option<Thread>,
-    /// Whether Tokio says that it is this thread that runs the worker now.
-    is_settled: bool,
+    /// The thread that Tokio says runs the worker now.
+    settled: Option<ThreadId>,
 }
 
 impl TokioRuntime {
@@ -292,6 +293,33 @@ impl TokioRuntime {
         all.saturating_sub(self.probes.as_ref().map_or(0, Probes::alive))
     }
 
+    /// What was last heard of a worker, from its thread and of it, and the thread that Tokio says
+    /// runs it now.
+    fn heard_of(
+        &self,
+        worker: usize,
+        tasks: Option<&Reader>,
+    ) -> (Activity, Option<Thread>, Option<ThreadId>) {
+        let settled = unstable::worker_thread(&self.metrics, worker);
+        let mut activity = tasks.map_or(Activity::default(), |tasks| tasks.activity(worker, settled));
+        // No poll of a current-thread runtime is ever handed over.
+        activity.is_settled |= !self.multi_thread;
+        let thread = tasks.and_then(|tasks| tasks.thread(worker, settled));
+        let probed = self.probes.as_ref().and_then(|probes| probes.thread(worker));
+        let goes_before = |(probed, ago): &(Thread, Duration)| match settled {
+            Some(settled) => thread.is_none() && probed.id == settled,
+            None => activity.quiet_for.is_none_or(|quiet_for| *ago < quiet_for),
+        };
+        match probed.filter(goes_before) {
+            // It was handed over: what the other thread does is not the worker's.
+            Some((probed, _)) if thread.as_ref().is_none_or(|thread| thread.id != probed.id) => {
+                let settled_activity = if settled.is_some() { activity } else { Activity::default() };
+                (settled_activity, Some(probed), settled)
+            }
+            _ => (activity, thread, settled),
+        }
+    }
+
     /// Looks at one worker, after the tasks were refreshed. `before` is the end of the look before.
     fn observe(
         &self,
@@ -300,34 +328,21 @@ impl TokioRuntime {
         tasks: Option<&Reader>,
         before: Option<Instant>,
     ) -> (Observed, Instant) {
-        let settled = unstable::worker_thread(&self.metrics, worker);
-        let mut activity = tasks.map_or(Activity::default(), |tasks| {
-            tasks.activity(worker, settled.is_some() || !self.multi_thread)
-        });
-        let mut thread = tasks.and_then(|tasks| tasks.thread(worker));
-        let probed = self.probes.as_ref().and_then(|probes| probes.thread(worker));
-        if let Some((probed, ago)) = probed
-            && thread.as_ref().is_none_or(|thread| thread.id != probed.id)
-            // Tokio's word, or the last that was heard of the worker.
-            && settled.map_or(activity.quiet_for.is_none_or(|quiet| ago < quiet), |id| id == probed.id)
-        {
-            activity = Activity::default();
-            thread = Some(probed);
-        }
+        let (activity, thread, settled) = self.heard_of(worker, tasks);
         // The poll was looked for before: one that has ended since has published since.
         let before = before.unwrap_or_else(Instant::now);
         let look = Look::at(&self.metrics, worker).unwrap_or_default();
         let life = Life {
             has_tasks: self.alive_tasks() > 0,
             thread_lives: thread.as_ref().is_some_and(Thread::is_alive),
-            is_polling: activity.poll_age.is_some(),
+            is_polling: activity.is_polling(),
             has_begun: self.probes.as_ref().is_some_and(|probes| probes.answers(worker) > 0),
             is_gone: self.sentinel.get().is_some_and(Sentinel::is_gone),
         };
         let is_running = self.driving.is_running(&look, life);
         let after = Instant::now();
         let reading = progress.observe(look, is_running, activity, before, after);
-        (Observed { look, is_running, activity, reading, thread, is_settled: settled.is_some() }, after)
+        (Observed { look, is_running, activity, reading, thread, settled }, after)
     }
 
     fn read_workers(&self, snapshot: &mut Snapshot) {
@@ -416,11 +431,20 @@ impl Source for TokioRuntime {
 
     fn worker_info(&self, worker: usize) -> WorkerInfo {
         let mut looks = self.looks();
-        let mut info = WorkerInfo::default();
         if let Some(tasks) = &mut looks.tasks {
             tasks.refresh(worker..=worker, |worker| unstable::worker_thread(&self.metrics, worker));
-            info.thread_name = tasks.thread(worker).and_then(|thread| thread.name);
-            info.task_group = tasks.task_group(worker);
+        }
+        let tasks = looks.tasks.as_ref();
+        let mut info = WorkerInfo::default();
+        // Before and after: the thread and the task are of one poll, or the task is left out.
+        let (_, thread, settled) = self.heard_of(worker, tasks);
+        let task = tasks.map(|tasks| tasks.task(worker, settled)).unwrap_or_default();
+        let (_, thread_after, _) = self.heard_of(worker, tasks);
+        let is_same = thread.as_ref().map(|thread| thread.id) == thread_after.map(|thread| thread.id);
+        info.thread_name = thread.and_then(|thread| thread.name);
+        if is_same {
+            info.task_group = task.group;
+            info.spawn_location = task.location;
         }
         info
     }
@@ -437,24 +461,25 @@ impl Source for TokioRuntime {
             tasks.refresh(worker..=worker, |worker| unstable::worker_thread(&self.metrics, worker));
         }
         let (observed, _) = self.observe(worker, progress, tasks.as_ref(), None);
-        let Observed { look, is_running, activity, reading, thread, is_settled } = observed;
+        let Observed { look, is_running, activity, reading, thread, settled } = observed;
         let busy_ns = u64::try_from(look.busy_duration.as_nanos()).unwrap_or(u64::MAX);
         let signs = [
             look.park_unpark_count,
             look.park_count,
             busy_ns,
             tasks.as_ref().map_or(0, |tasks| tasks.signs_of_life(worker)),
+            activity.sequence.map_or(0, |(_, sequence)| sequence.number()),
             self.probes.as_ref().map_or(0, |probes| probes.answers(worker)),
         ];
         let mut evidence = Evidence::default();
         evidence.is_running = is_running;
-        evidence.is_driven = self.driving.is_driven(activity.poll_age.is_some());
-        // None of them ever falls: the sum changes with each.
+        evidence.is_driven = self.driving.is_driven(activity.is_polling());
+        // None of them falls while the worker stays on its thread: the sum changes with each.
         evidence.progress = signs.into_iter().fold(0, u64::wrapping_add);
         evidence.poll_age = reading.poll_age;
         evidence.thread_id = thread.as_ref().and_then(|thread| thread.number);
         let is_of_poll = activity.is_settled && reading.poll_age.is_some();
-        evidence.is_current = thread.is_some() && (is_settled || is_of_poll);
+        evidence.is_current = thread.is_some() && (settled.is_some() || is_of_poll);
         Some(evidence)
     }
 

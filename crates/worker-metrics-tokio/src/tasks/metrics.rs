@@ -111,7 +111,9 @@ impl TaskMetrics {
     /// Measures the polls of a task's future, and the delay of each but the first.
     ///
     /// When the task is spawned is not known here: [`spawn`](Self::spawn), or
-    /// [`Instrumented::scheduled_now`], counts the delay until the first poll as well.
+    /// [`Instrumented::scheduled_now`], counts the delay until the first poll as well. Where this is
+    /// called is taken for the place where the task is spawned.
+    #[track_caller]
     pub fn instrument<F>(&self, future: F) -> Instrumented<F> {
         Instrumented::new(future, self.shared.clone(), self.group)
     }

@@ -4,6 +4,7 @@
 //! thread has begun to run a worker.
 
 use std::ops::RangeBounds;
+use std::panic::Location;
 use std::sync::Arc;
 use std::thread::ThreadId;
 use std::time::Duration;
@@ -12,7 +13,9 @@ use worker_metrics::Snapshot;
 use worker_metrics::histogram::{Histogram, HistogramSnapshot};
 
 use super::block::{Activity, Block};
-use super::shared::Shared;
+use super::locations;
+use super::polled::Polled;
+use super::shared::{PolledThreads, Shared};
 use crate::thread::Thread;
 
 #[derive(Debug)]
@@ -22,12 +25,26 @@ pub(crate) struct Reader {
     /// By worker, the index of the block of the thread that runs it: a thread that handed it over
     /// is silent from then on.
     current: Vec<Option<usize>>,
+    polled: PolledThreads,
     one: HistogramSnapshot,
+}
+
+/// The task that a worker polls now, as far as it is known.
+#[derive(Debug, Default)]
+pub(crate) struct Task {
+    pub(crate) group: Option<Arc<str>>,
+    pub(crate) location: Option<&'static Location<'static>>,
 }
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, blocks: Vec::new(), current: Vec::new(), one: HistogramSnapshot::default() }
+        Self {
+            shared,
+            blocks: Vec::new(),
+            current: Vec::new(),
+            polled: PolledThreads::default(),
+            one: HistogramSnapshot::default(),
+        }
     }
 
     /// Learns which thread runs each of `workers`; before anything is read of them. `settled` is
@@ -37,8 +54,9 @@ impl Reader {
         workers: impl RangeBounds<usize>,
         settled: impl Fn(usize) -> Option<ThreadId>,
     ) {
-        let Self { shared, blocks, current, .. } = self;
+        let Self { shared, blocks, current, polled, .. } = self;
         shared.extend(blocks);
+        shared.polled_into(polled);
         current
             .iter_mut()
             .enumerate()
@@ -60,34 +78,58 @@ impl Reader {
         }
     }
 
-    /// What the worker is doing now.
-    pub(crate) fn activity(&self, worker: usize, is_settled: bool) -> Activity {
-        let Some(block) = self.current(worker) else { return Activity::default() };
-        let (began_at_ns, active_at_ns) = (block.poll_began_at_ns(), block.active_at_ns());
+    /// What the worker is doing now. `settled` is the thread that is sure to run it.
+    pub(crate) fn activity(&self, worker: usize, settled: Option<ThreadId>) -> Activity {
+        let polled = self.polled(settled);
+        let sequence = polled.map(|polled| (polled.thread.id, polled.sequence()));
+        let is_settled = settled.is_some() || self.shared.is_hooked();
+        let Some(block) = self.current(worker) else {
+            return Activity { sequence, is_settled, ..Activity::default() };
+        };
+        let (poll, active_at_ns) = (block.poll(), block.active_at_ns());
         // After the loads: what they saw has begun before.
         let now_ns = self.shared.clock.now_ns();
         let since = |at_ns| Duration::from_nanos(now_ns.saturating_sub(at_ns));
         Activity {
-            poll_age: began_at_ns.map(since),
+            poll_age: poll.map(|poll| since(poll.began_at_ns)),
+            sequence,
             quiet_for: Some(since(active_at_ns)),
-            is_settled: is_settled || self.shared.is_hooked(),
+            is_settled,
         }
     }
 
     /// The thread that runs the worker, or did when it was last heard of.
-    pub(crate) fn thread(&self, worker: usize) -> Option<Thread> {
-        self.current(worker)?.thread()
+    pub(crate) fn thread(&self, worker: usize, settled: Option<ThreadId>) -> Option<Thread> {
+        let polled = || self.polled(settled).map(|polled| polled.thread.clone());
+        self.current(worker).and_then(Block::thread).or_else(polled)
     }
 
-    /// The group of the task that the worker polls now.
-    pub(crate) fn task_group(&self, worker: usize) -> Option<Arc<str>> {
-        self.shared.groups.get(self.current(worker)?.group()?).cloned()
+    /// The group and the location of the task that the worker polls now, both of one poll.
+    pub(crate) fn task(&self, worker: usize, settled: Option<ThreadId>) -> Task {
+        let polled = self.polled(settled);
+        let sequence = polled.map(Polled::sequence).filter(|sequence| sequence.is_poll());
+        let location = polled.zip(sequence).and_then(|(polled, sequence)| polled.location_in(sequence));
+        let poll = self.current(worker).and_then(Block::poll);
+        if polled.map(Polled::sequence).filter(|sequence| sequence.is_poll()) != sequence {
+            return Task::default();
+        }
+        Task {
+            group: poll.and_then(|poll| self.shared.groups.get(poll.group?).cloned()),
+            // Where the whole task was spawned, and not where a part of it was instrumented.
+            location: location.or(poll.map(|poll| poll.location)).and_then(locations::at),
+        }
     }
 
     /// A number that changes when a poll of the worker begins or ends, and when it parks or unparks.
     pub(crate) fn signs_of_life(&self, worker: usize) -> u64 {
         let ours = self.blocks.iter().filter(|block| block.worker() == Some(worker));
-        ours.fold(0, |sum, block| sum.wrapping_add(block.active_at_ns()))
+        ours.fold(0, |sum, block| sum.wrapping_add(block.signs_of_life()))
+    }
+
+    /// The polls of the thread that is sure to run a worker.
+    fn polled(&self, settled: Option<ThreadId>) -> Option<&Polled> {
+        let settled = settled?;
+        self.polled.all().iter().map(|polled| &**polled).find(|polled| polled.thread.id == settled)
     }
 
     fn current(&self, worker: usize) -> Option<&Block> {
