@@ -17,8 +17,8 @@ use crate::thread::Thread;
 
 /// For so long a probe of a wave blocks its thread, so that each worker takes one of them. Probes
 /// that return at once are taken by a few workers only: after 392 waves of 8 on an idle runtime,
-/// one worker in two was still unknown; waves that block 1 ms found 2 of 2, 8 of 8, 64 of 64 workers
-/// at once (2026-11-25, Tokio 1.54.1, 2 cores).
+/// one worker in two was still unknown; waves that block 1 ms found 2 of 2, 8 of 8, 64 of 64
+/// workers at once (2026-11-25, Tokio 1.54.1, 2 cores).
 const BLOCKS: Duration = Duration::from_millis(1);
 
 /// The time from the first wave to the second; it doubles with each, up to [`LONGEST_PAUSE`]. A

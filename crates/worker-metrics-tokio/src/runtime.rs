@@ -1,7 +1,8 @@
 //! A Tokio runtime as a source.
 //!
-//! Made by the program, collected by an exporter's thread, looked at by a watchdog's. What it spawns
-//! on the runtime is in `canary.rs`, `probes.rs` and `sentinel.rs`; it never enters the runtime.
+//! Made by the program, collected by an exporter's thread, looked at by a watchdog's. What it
+//! spawns on the runtime is in `canary.rs`, `probes.rs` and `sentinel.rs`; it never enters the
+//! runtime.
 
 use std::error::Error;
 use std::fmt;
@@ -34,24 +35,54 @@ use crate::unstable::{self, Histograms};
 /// # Workers that are stuck
 ///
 /// Tokio publishes a worker's numbers when it parks, when it unparks, and every
-/// [`event_interval`](tokio::runtime::Builder::event_interval) polls (61 by default). A worker that
-/// is not parked and publishes nothing is in one long poll. From that follow, without `--cfg
-/// tokio_unstable`:
+/// [`event_interval`](tokio::runtime::Builder::event_interval) turns (61 by default). In between
+/// they stand still, for a worker that blocks as for one that is saturated: 61 turns of tasks that
+/// hand on to each other in polls of 20 ms are 5 s without a publication. So silence proves
+/// nothing. It is shown, without `--cfg tokio_unstable`, as
 ///
-/// * `tokio.worker.progress.age`: for how long;
-/// * `tokio.worker.count` with the state `stalled`, from the [stall
-///   threshold](Self::with_stall_threshold) on, 1 s;
-/// * `tokio.worker.time`: busy time that goes on growing during the poll.
+/// * `tokio.worker.progress.age`: for how long a running worker has published nothing;
+/// * `tokio.worker.time`: busy time that goes on growing meanwhile.
 ///
-/// The number of stalls and their duration in the end is counted by the watchdog of an
-/// instrumentation, which collects more often than a reader does: `tokio.worker.stalls`,
-/// `tokio.worker.stall.duration`.
+/// A stall is proved by more than that. The source gives the
+/// [`Evidence`](worker_metrics::Evidence), a watchdog, such as that of an instrumentation, judges
+/// by it and by what the system says of the worker's thread. It counts `tokio.worker.stalls`,
+/// `tokio.worker.stall.duration`. What proves what:
 ///
-/// Two limits follow as well. A saturated worker whose polls take 17 ms and more each publishes
-/// only every second, and looks stalled now and then, unless its tasks are
-/// [measured](Self::with_tasks): then each poll counts as progress. A multi-thread runtime without
-/// any live task has no poll to be stuck in: its workers are idle, whatever they published last. Of
-/// a current-thread runtime see [`intermittent`](Self::intermittent).
+/// | known | from | proves |
+/// |---|---|---|
+/// | the age of a poll | [measured tasks](Self::with_tasks); [hooks](crate::Hooks) with `--cfg tokio_unstable`, for all tasks, exact to one look | a stall by itself, from the [threshold](Self::with_stall_threshold) on: the state `stalled` of `tokio.worker.count` |
+/// | the worker's thread | probes, hooks, measured tasks | a stall together with the system: the thread has slept, in one call, for the whole time |
+/// | that it is this thread now | `--cfg tokio_unstable`; a measured poll in progress with hooks, or of a current-thread runtime | that no `block_in_place` has moved the worker |
+/// | a sign of life | publications, polls, the answer to a probe | that the worker gets on |
+/// | the end | the threads of the workers; the sentinel | that nobody runs the worker |
+///
+/// *Probes* are tasks on the observed runtime, spawned only while a watchdog asks for the evidence:
+/// one for each worker at its first question, which blocks the worker for 1 ms, so that each takes
+/// one and its thread is known (again after a while, as long as one is not); and one that returns
+/// at once at each look while the watchdog suspects a worker. They do not pile up: at most two wait
+/// for each worker. The *sentinel* is a task on a current-thread runtime that waits for ever, from
+/// the first look on; that it is dropped says that the runtime is gone. Both keep nothing alive.
+/// They are not among `tokio.task.count`, `tokio.task.spawned` and `tokio.worker.polls`. They are
+/// in everything else that Tokio counts, such as its histograms, remote schedules and parks, in the
+/// global queue until they are polled, in the numbers that Tokio gives a program itself, and your
+/// hooks on tasks see them. [`without_probes`](Self::without_probes) switches both off.
+///
+/// The limits:
+///
+/// * On stable Tokio below 1.54 nothing says which of several workers polls a probe or a measured
+///   task: no thread and no age is known, and no stall is proved.
+/// * A worker that is blocked before the first question has no thread until it gets on.
+/// * A worker that `block_in_place` moved is known by its old thread, until a probe is answered or
+///   a measured task polled on the new one. Without `--cfg tokio_unstable` that thread is called
+///   current only where hooks are installed and a measured poll is in progress on it; a poll that
+///   calls `block_in_place` itself is taken to hold its worker up until that parks, publishes,
+///   answers a probe or polls a measured task elsewhere.
+/// * Tasks of a [`LocalSet`](tokio::task::LocalSet) and the future of `block_on` have an age if
+///   they are measured: Tokio has no hooks there.
+/// * Nothing tells a current-thread runtime that rests between two calls of `block_on` from one
+///   whose root future blocks: see [`intermittent`](Self::intermittent).
+/// * A worker that holds up the shutdown of its runtime is seen if its thread was known before, or
+///   its poll is. After a shutdown the workers are idle.
 ///
 /// # Examples
 ///
@@ -182,8 +213,8 @@ impl TokioRuntime {
         self
     }
 
-    /// Sets the age from which a worker that publishes nothing counts as stalled; 1 s if it is not
-    /// called.
+    /// Sets the time from which a worker that is proved not to get on counts as stalled; 1 s if it
+    /// is not called.
     ///
     /// # Errors
     ///
@@ -203,8 +234,9 @@ impl TokioRuntime {
     /// during a poll that blocks. So for such a runtime nothing is concluded from it: no worker is
     /// ever stalled, there is no `tokio.worker.progress.age` and no count of stalls, and busy time
     /// grows when Tokio publishes it. Without this call one `block_on` is taken to drive the
-    /// runtime to its end, as in `#[tokio::main(flavor = "current_thread")]`. Means nothing for a
-    /// multi-thread runtime.
+    /// runtime to its end, as in `#[tokio::main(flavor = "current_thread")]`: what is busy and ages
+    /// may be a pause then, and the evidence says that it is not known to be driven. Means nothing
+    /// for a multi-thread runtime.
     #[must_use]
     pub fn intermittent(mut self) -> Self {
         if !self.multi_thread {
@@ -216,9 +248,10 @@ impl TokioRuntime {
     /// Exports what was measured of the tasks as well: the histograms that Tokio itself does not
     /// keep, and the groups.
     ///
-    /// `tasks` are those of this runtime. Stalls are reported with the thread's name and the group
-    /// of the task then, with the exact age of the poll, and at the first look where the
-    /// [hooks](TaskMetrics::hooks) are installed.
+    /// `tasks` are those of this runtime. Stalls are reported with the thread's name, the group of
+    /// the task and the place where it was spawned then, all of one poll, with the exact age of
+    /// that poll, and at the first look where the [hooks](TaskMetrics::hooks) are installed. With
+    /// `--cfg tokio_unstable` the hooks tell the ages and the places of all tasks.
     ///
     /// On stable Tokio below 1.54 nothing says which worker a thread runs: the groups alone are
     /// exported then.
@@ -264,9 +297,9 @@ impl TokioRuntime {
     ///
     /// Without this call a source that is looked at spawns a few, all of them listed under [Workers
     /// that are stuck](Self#workers-that-are-stuck). Call it for a program that counts the tasks of
-    /// its runtime itself, or one that ends when they are none. What is lost: threads of workers are
-    /// known from [hooks and measured tasks](Self::with_tasks) alone, and where they are not known
-    /// no stall is proved; a current-thread runtime that is gone looks like one that is busy.
+    /// its runtime itself, or one that ends when they are none. What is lost: threads of workers
+    /// are known from [hooks and measured tasks](Self::with_tasks) alone, and where they are not
+    /// known no stall is proved; a current-thread runtime that is gone looks like one that is busy.
     #[must_use]
     pub fn without_probes(mut self) -> Self {
         self.probes = None;

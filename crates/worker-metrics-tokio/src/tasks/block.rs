@@ -98,7 +98,6 @@ pub(super) struct Writer {
     groups: Box<[Pair<HistogramWriter>]>,
     /// How many instrumented polls are under way on this thread, one within another.
     depth: u32,
-    sequence: u64,
 }
 
 impl Writer {
@@ -124,7 +123,7 @@ impl Writer {
             groups: groups.iter().map(shared).collect(),
             thread: Mutex::default(),
         };
-        Self { block: Arc::new(block), all, groups, depth: 0, sequence: 0 }
+        Self { block: Arc::new(block), all, groups, depth: 0 }
     }
 
     pub(super) fn block(&self) -> &Arc<Block> {
@@ -186,8 +185,8 @@ impl Writer {
     /// From a pause to a poll, or back.
     #[inline]
     fn step(&mut self) {
-        self.sequence = self.sequence.wrapping_add(1);
-        self.block.sequence.store(self.sequence, Release);
+        let sequence = self.block.sequence.load(Relaxed);
+        self.block.sequence.store(sequence.wrapping_add(1), Release);
     }
 }
 

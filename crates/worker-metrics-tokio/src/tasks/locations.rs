@@ -1,7 +1,7 @@
 //! The places in the program where tasks are spawned, by their addresses.
 //!
-//! A poll stores an address, which is a number; a reader gets the location back here. Written when a
-//! task is spawned, which must not lock or allocate.
+//! A poll stores an address, which is a number; a reader gets the location back here. Written when
+//! a task is spawned, which must not lock or allocate.
 
 use std::panic::Location;
 use std::sync::OnceLock;

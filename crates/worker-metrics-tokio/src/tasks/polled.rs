@@ -89,20 +89,80 @@ impl Polled {
 /// A thread's polls while it lives.
 struct Entry {
     of: Weak<Shared>,
+    /// [`Runtime::key`], which is no other's while `of` exists.
+    key: usize,
     polled: Arc<Polled>,
+}
+
+/// A runtime that polls are told of.
+#[derive(Clone)]
+pub(super) struct Runtime {
+    shared: Arc<Shared>,
+    key: usize,
+}
+
+impl Runtime {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { key: Arc::as_ptr(&shared).addr(), shared }
+    }
+
+    #[inline]
+    pub(super) fn begin(&self, location: u64) {
+        self.with(|polled| polled.begin(location));
+    }
+
+    #[inline]
+    pub(super) fn end(&self) {
+        self.with(Polled::end);
+    }
+
+    /// Nothing happens while the thread is ending.
+    #[inline]
+    fn with(&self, run: impl Fn(&Polled)) {
+        let is_first = FIRST.try_with(|first| match first.get() {
+            Some(entry) if entry.key == self.key => {
+                run(&entry.polled);
+                true
+            }
+            _ => false,
+        });
+        if is_first == Ok(false) {
+            self.with_other(run);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn with_other(&self, run: impl Fn(&Polled)) {
+        let is_first = FIRST.try_with(|first| {
+            let is_empty = first.get().is_none();
+            if is_empty && let Some(entry) = Entry::new(self) {
+                run(&entry.polled);
+                let _ = first.set(entry);
+            }
+            is_empty
+        });
+        if is_first == Ok(false) {
+            let _ = OTHERS.try_with(|others| {
+                let Ok(mut others) = others.try_borrow_mut() else { return };
+                if !others.iter().any(|entry| entry.key == self.key) {
+                    others.retain(|entry| entry.of.strong_count() > 0);
+                    others.extend(Entry::new(self));
+                }
+                if let Some(entry) = others.iter().find(|entry| entry.key == self.key) {
+                    run(&entry.polled);
+                }
+            });
+        }
+    }
 }
 
 impl Entry {
     #[cold]
-    fn new(shared: &Arc<Shared>) -> Option<Self> {
+    fn new(runtime: &Runtime) -> Option<Self> {
         let polled = Arc::new(Polled::new(Thread::current()?));
-        shared.add_polled(polled.clone());
-        Some(Self { of: Arc::downgrade(shared), polled })
-    }
-
-    #[inline]
-    fn is_of(&self, shared: &Arc<Shared>) -> bool {
-        std::ptr::eq(self.of.as_ptr(), Arc::as_ptr(shared))
+        runtime.shared.add_polled(polled.clone());
+        Some(Self { of: Arc::downgrade(&runtime.shared), key: runtime.key, polled })
     }
 }
 
@@ -111,56 +171,6 @@ impl Drop for Entry {
         if let Some(shared) = self.of.upgrade() {
             shared.remove_polled(&self.polled);
         }
-    }
-}
-
-#[inline]
-pub(super) fn begin(shared: &Arc<Shared>, location: u64) {
-    with(shared, |polled| polled.begin(location));
-}
-
-#[inline]
-pub(super) fn end(shared: &Arc<Shared>) {
-    with(shared, Polled::end);
-}
-
-/// Nothing happens while the thread is ending.
-#[inline]
-fn with(shared: &Arc<Shared>, run: impl Fn(&Polled)) {
-    let is_first = FIRST.try_with(|first| match first.get() {
-        Some(entry) if entry.is_of(shared) => {
-            run(&entry.polled);
-            true
-        }
-        _ => false,
-    });
-    if is_first == Ok(false) {
-        with_other(shared, run);
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn with_other(shared: &Arc<Shared>, run: impl Fn(&Polled)) {
-    let is_first = FIRST.try_with(|first| {
-        let is_empty = first.get().is_none();
-        if is_empty && let Some(entry) = Entry::new(shared) {
-            run(&entry.polled);
-            let _ = first.set(entry);
-        }
-        is_empty
-    });
-    if is_first == Ok(false) {
-        let _ = OTHERS.try_with(|others| {
-            let Ok(mut others) = others.try_borrow_mut() else { return };
-            if !others.iter().any(|entry| entry.is_of(shared)) {
-                others.retain(|entry| entry.of.strong_count() > 0);
-                others.extend(Entry::new(shared));
-            }
-            if let Some(entry) = others.iter().find(|entry| entry.is_of(shared)) {
-                run(&entry.polled);
-            }
-        });
     }
 }
 
@@ -201,8 +211,8 @@ mod tests {
 
     use super::*;
 
-    fn shared() -> Arc<Shared> {
-        Arc::new(Shared::new(Scale::preset(), Vec::new()))
+    fn runtime() -> Runtime {
+        Runtime::new(Arc::new(Shared::new(Scale::preset(), Vec::new())))
     }
 
     #[test]
@@ -227,17 +237,17 @@ mod tests {
 
     #[test]
     fn a_thread_is_listed_for_each_runtime_that_it_polls_for_until_it_ends() {
-        let runtimes = [shared(), shared(), shared()];
-        let listed = |shared: &Arc<Shared>| {
+        let runtimes = [runtime(), runtime(), runtime()];
+        let listed = |runtime: &Runtime| {
             let mut listed = super::super::shared::PolledThreads::default();
-            shared.polled_into(&mut listed);
+            runtime.shared.polled_into(&mut listed);
             listed.all().len()
         };
         let polled_for = runtimes.clone();
         let polling = std::thread::spawn(move || {
             for _ in 0..3 {
-                polled_for.iter().for_each(|shared| begin(shared, 1));
-                polled_for.iter().for_each(end);
+                polled_for.iter().for_each(|runtime| runtime.begin(1));
+                polled_for.iter().for_each(Runtime::end);
             }
             polled_for.each_ref().map(listed)
         });
@@ -247,9 +257,12 @@ mod tests {
 
     #[test]
     fn a_poll_allocates_nothing_after_the_first() {
-        let runtimes = [shared(), shared()];
-        runtimes.iter().for_each(|shared| begin(shared, 1));
-        let polls = || runtimes.iter().for_each(|shared| (begin(shared, 1), end(shared)).1);
+        let runtimes = [runtime(), runtime()];
+        runtimes.iter().for_each(|runtime| runtime.begin(1));
+        let polls = || {
+            runtimes.iter().for_each(|runtime| runtime.begin(1));
+            runtimes.iter().for_each(Runtime::end);
+        };
         assert_eq!(allocation_counter::measure(polls).count_total, 0);
     }
 }

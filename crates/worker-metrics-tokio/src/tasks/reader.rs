@@ -120,7 +120,8 @@ impl Reader {
         }
     }
 
-    /// A number that changes when a poll of the worker begins or ends, and when it parks or unparks.
+    /// A number that changes when a poll of the worker begins or ends, and when it parks or
+    /// unparks.
     pub(crate) fn signs_of_life(&self, worker: usize) -> u64 {
         let ours = self.blocks.iter().filter(|block| block.worker() == Some(worker));
         ours.fold(0, |sum, block| sum.wrapping_add(block.signs_of_life()))
