@@ -339,18 +339,19 @@ impl TokioRuntime {
         activity.is_settled |= !self.multi_thread;
         let thread = tasks.and_then(|tasks| tasks.thread(worker, settled));
         let probed = self.probes.as_ref().and_then(|probes| probes.thread(worker));
-        let goes_before = |(probed, ago): &(Thread, Duration)| match settled {
+        let knows_better = |(probed, ago): &(Thread, Duration)| match settled {
             Some(settled) => thread.is_none() && probed.id == settled,
-            None => activity.quiet_for.is_none_or(|quiet_for| *ago < quiet_for),
-        };
-        match probed.filter(goes_before) {
-            // It was handed over: what the other thread does is not the worker's.
-            Some((probed, _)) if thread.as_ref().is_none_or(|thread| thread.id != probed.id) => {
-                let settled_activity = if settled.is_some() { activity } else { Activity::default() };
-                (settled_activity, Some(probed), settled)
+            None => {
+                thread.as_ref().is_none_or(|thread| thread.id != probed.id)
+                    && activity.quiet_for.is_none_or(|quiet_for| *ago < quiet_for)
             }
-            _ => (activity, thread, settled),
+        };
+        let Some((probed, _)) = probed.filter(knows_better) else { return (activity, thread, settled) };
+        if settled.is_none() {
+            // The worker was handed over: what its old thread does is not the worker's.
+            activity = Activity { is_settled: activity.is_settled, ..Activity::default() };
         }
+        (activity, Some(probed), settled)
     }
 
     /// Looks at one worker, after the tasks were refreshed. `before` is the end of the look before.
