@@ -138,15 +138,14 @@ impl Found {
     fn wave_is_due(&self) -> bool {
         let now_ns = self.clock.now_ns();
         let waves = self.waves.load(Relaxed);
-        let pause = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(waves).unwrap_or(u32::MAX));
-        let pause_ns = u64::try_from(pause.min(LONGEST_PAUSE).as_nanos()).unwrap_or(u64::MAX);
+        let pause_ns = u64::try_from(pause_after(waves).as_nanos()).unwrap_or(u64::MAX);
         let due_at_ns = self.next_wave_at_ns.load(Relaxed);
         let next_at_ns = now_ns.saturating_add(pause_ns);
         // Several threads may look at once: one of them sends.
         let is_ours = now_ns >= due_at_ns
             && self.next_wave_at_ns.compare_exchange(due_at_ns, next_at_ns, Relaxed, Relaxed).is_ok();
         if is_ours {
-            self.waves.store(waves.saturating_add(1), Relaxed);
+            self.waves.fetch_add(1, Relaxed);
         }
         is_ours
     }
@@ -155,6 +154,10 @@ impl Found {
         let only = (self.workers.len() == 1).then_some(0);
         self.workers.get(only.or_else(current_worker)?)
     }
+}
+
+fn pause_after(waves: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1_u32.checked_shl(waves).unwrap_or(u32::MAX)).min(LONGEST_PAUSE)
 }
 
 /// A task of this source, as long as its future exists.
@@ -188,5 +191,43 @@ impl OwnTask {
 impl Drop for OwnTask {
     fn drop(&mut self) {
         self.0.alive.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(all(test, not(worker_metrics_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_doubles_with_each_wave_up_to_the_longest() {
+        let pauses = [0, 1, 2, 13, 14, 31, 32, u32::MAX].map(|waves| pause_after(waves).as_millis());
+        assert_eq!(pauses, [1, 2, 4, 8_192, 10_000, 10_000, 10_000, 10_000]);
+    }
+
+    #[test]
+    fn of_two_that_look_at_once_one_sends_the_wave() {
+        let probes = Probes::new(2);
+        let waves = std::thread::scope(|scope| {
+            let looks = [(); 4].map(|()| scope.spawn(|| probes.0.wave_is_due()));
+            looks.map(|look| look.join().unwrap())
+        });
+        // One, unless the machine takes a millisecond and more from one look to the next.
+        let sent = waves.into_iter().filter(|sends| *sends).count();
+        assert_eq!(u32::try_from(sent).unwrap(), probes.0.waves.load(Relaxed));
+        assert!(sent >= 1);
+    }
+
+    #[test]
+    fn a_task_counts_from_before_it_is_spawned_until_its_future_is_dropped() {
+        let probes = Probes::new(1);
+        let task = OwnTask::new(&probes);
+        assert_eq!((probes.alive(), probes.spawned(), probes.answers(0)), (1, 1, 0));
+        task.answer();
+        task.answer();
+        assert_eq!(probes.answers(0), 2);
+        let (thread, _) = probes.thread(0).unwrap();
+        assert_eq!(thread.id, std::thread::current().id());
+        drop(task);
+        assert_eq!((probes.alive(), probes.spawned()), (0, 1));
     }
 }
