@@ -52,6 +52,8 @@ pub(crate) struct Found {
 struct Answers {
     count: AtomicU64,
     answered_at_ns: AtomicU64,
+    /// Whether there is a thread, which never goes away again.
+    is_known: AtomicBool,
     /// The thread that polled as this worker last.
     thread: Mutex<Option<Thread>>,
 }
@@ -77,7 +79,7 @@ impl Probes {
         if found.all_known.load(Relaxed) || !found.can_answer() || found.alive.load(Relaxed) > 0 {
             return;
         }
-        if found.workers.iter().all(|worker| worker.count.load(Relaxed) > 0) {
+        if found.workers.iter().all(|worker| worker.is_known.load(Relaxed)) {
             found.all_known.store(true, Relaxed);
         } else if found.wave_is_due() {
             let blocks = if found.workers.len() > 1 { BLOCKS } else { Duration::ZERO };
@@ -181,6 +183,7 @@ impl OwnTask {
             && known.as_ref().is_none_or(|known| known.id != thread.id)
         {
             *known = Some(thread);
+            worker.is_known.store(true, Relaxed);
         }
         worker.answered_at_ns.store(self.0.clock.now_ns(), Relaxed);
         // Two threads, where the worker was handed from one to the other.
@@ -215,6 +218,19 @@ mod tests {
         let sent = waves.into_iter().filter(|sends| *sends).count();
         assert_eq!(u32::try_from(sent).unwrap(), probes.0.waves.load(Relaxed));
         assert!(sent >= 1);
+    }
+
+    #[test]
+    fn a_worker_whose_thread_was_being_read_as_it_answered_is_asked_again() {
+        let probes = Probes::new(1);
+        let task = OwnTask::new(&probes);
+        let reading = probes.0.workers[0].thread.lock().unwrap();
+        task.answer();
+        drop(reading);
+        assert_eq!((probes.answers(0), probes.thread(0).is_none()), (1, true));
+        assert!(!probes.0.workers[0].is_known.load(Relaxed));
+        task.answer();
+        assert!(probes.0.workers[0].is_known.load(Relaxed) && probes.thread(0).is_some());
     }
 
     #[test]
