@@ -33,10 +33,11 @@ pub trait RuntimeBuilderExt {
     /// ```
     fn enable_worker_histograms(&mut self) -> &mut Self;
 
-    /// Installs the hooks of `tasks`, in place of the hooks on threads that the builder has: give
-    /// yours to [`TaskMetrics::hooks`] instead, which keeps both.
+    /// Installs the hooks of `tasks`, in place of those that the builder has on threads and, with
+    /// `--cfg tokio_unstable`, on tasks: give yours to [`TaskMetrics::hooks`] instead, which keeps
+    /// both.
     ///
-    /// **Cost**: a clock reading each time a worker parks or unparks.
+    /// **Cost**: that of [`Hooks::install`](crate::Hooks::install).
     fn measure_tasks(&mut self, tasks: &TaskMetrics) -> &mut Self;
 }
 

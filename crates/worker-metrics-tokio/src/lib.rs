@@ -5,11 +5,14 @@ mod builder;
 mod canary;
 mod driving;
 mod gate;
+mod probes;
 mod progress;
 mod rows;
 mod runtime;
+mod sentinel;
 mod stable;
 mod tasks;
+mod thread;
 mod unstable;
 
 pub use builder::RuntimeBuilderExt;
@@ -24,6 +27,6 @@ pub use tasks::{
 pub use worker_metrics;
 #[doc(no_inline)]
 pub use worker_metrics::{
-    Attribute, Counter, Coverage, Definition, Identity, Metric, Namespace, Row, Snapshot, Source,
+    Attribute, Counter, Coverage, Definition, Evidence, Identity, Metric, Namespace, Row, Snapshot, Source,
     TaskGroupSnapshot, WorkerInfo, WorkerSnapshot, WorkerState,
 };

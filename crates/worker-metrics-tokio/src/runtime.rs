@@ -1,24 +1,29 @@
 //! A Tokio runtime as a source.
 //!
-//! Made by the program, collected by an exporter's thread. It spawns nothing on the runtime and
-//! never enters it.
+//! Made by the program, collected by an exporter's thread, looked at by a watchdog's. What it
+//! spawns on the runtime is in `canary.rs`, `probes.rs` and `sentinel.rs`; it never enters the
+//! runtime.
 
 use std::error::Error;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor, RuntimeMetrics};
 use worker_metrics::{
-    Clock, Counter, Identity, Namespace, Pool, Row, Snapshot, Source, WorkerInfo, WorkerState,
+    Clock, Counter, Evidence, Identity, Namespace, Pool, Row, Snapshot, Source, WorkerInfo, WorkerState,
 };
 
 use crate::canary::{Canary, CanaryError};
-use crate::driving::Driving;
-use crate::progress::Progress;
+use crate::driving::{Driving, Life};
+use crate::probes::Probes;
+use crate::progress::{Progress, Reading};
 use crate::rows::{Provided, rows};
+use crate::sentinel::Sentinel;
 use crate::stable::Look;
 use crate::tasks::{Activity, Reader, TaskMetrics, know_workers};
+use crate::thread::Thread;
 use crate::unstable::{self, Histograms};
 
 /// A Tokio runtime, ready to be attached.
@@ -30,24 +35,54 @@ use crate::unstable::{self, Histograms};
 /// # Workers that are stuck
 ///
 /// Tokio publishes a worker's numbers when it parks, when it unparks, and every
-/// [`event_interval`](tokio::runtime::Builder::event_interval) polls (61 by default). A worker that
-/// is not parked and publishes nothing is in one long poll. From that follow, without `--cfg
-/// tokio_unstable`:
+/// [`event_interval`](tokio::runtime::Builder::event_interval) turns (61 by default). In between
+/// they stand still, for a worker that blocks as for one that is saturated: 61 turns of tasks that
+/// hand on to each other in polls of 20 ms are 5 s without a publication. So silence proves
+/// nothing. It is shown, without `--cfg tokio_unstable`, as
 ///
-/// * `tokio.worker.progress.age`: for how long;
-/// * `tokio.worker.count` with the state `stalled`, from the [stall
-///   threshold](Self::with_stall_threshold) on, 1 s;
-/// * `tokio.worker.time`: busy time that goes on growing during the poll.
+/// * `tokio.worker.progress.age`: for how long a running worker has published nothing;
+/// * `tokio.worker.time`: busy time that goes on growing meanwhile.
 ///
-/// The number of stalls and their duration in the end is counted by the watchdog of an
-/// instrumentation, which collects more often than a reader does: `tokio.worker.stalls`,
-/// `tokio.worker.stall.duration`.
+/// A stall is proved by more than that. The source gives the
+/// [`Evidence`](worker_metrics::Evidence), a watchdog, such as that of an instrumentation, judges
+/// by it and by what the system says of the worker's thread. It counts `tokio.worker.stalls`,
+/// `tokio.worker.stall.duration`. What proves what:
 ///
-/// Two limits follow as well. A saturated worker whose polls take 17 ms and more each publishes
-/// only every second, and looks stalled now and then, unless its tasks are
-/// [measured](Self::with_tasks): then each poll counts as progress. A multi-thread runtime without
-/// any live task has no poll to be stuck in: its workers are idle, whatever they published last. Of
-/// a current-thread runtime see [`intermittent`](Self::intermittent).
+/// | known | from | proves |
+/// |---|---|---|
+/// | the age of a poll | [measured tasks](Self::with_tasks); [hooks](crate::Hooks) with `--cfg tokio_unstable`, for all tasks, exact to one look | a stall by itself, from the [threshold](Self::with_stall_threshold) on: the state `stalled` of `tokio.worker.count` |
+/// | the worker's thread | probes, hooks, measured tasks | a stall together with the system: the thread has slept, in one call, for the whole time |
+/// | that it is this thread now | `--cfg tokio_unstable`; a measured poll in progress with hooks, or of a current-thread runtime | that no `block_in_place` has moved the worker |
+/// | a sign of life | publications, polls, the answer to a probe | that the worker gets on |
+/// | the end | the threads of the workers; the sentinel | that nobody runs the worker |
+///
+/// *Probes* are tasks on the observed runtime, spawned only while a watchdog asks for the evidence:
+/// one for each worker at its first question, which blocks the worker for 1 ms, so that each takes
+/// one and its thread is known (again after a while, as long as one is not); and one that returns
+/// at once at each look while the watchdog suspects a worker. They do not pile up: at most two wait
+/// for each worker. The *sentinel* is a task on a current-thread runtime that waits for ever, from
+/// the first look on; that it is dropped says that the runtime is gone. Both keep nothing alive.
+/// They are not among `tokio.task.count`, `tokio.task.spawned` and `tokio.worker.polls`. They are
+/// in everything else that Tokio counts, such as its histograms, remote schedules and parks, in the
+/// global queue until they are polled, in the numbers that Tokio gives a program itself, and your
+/// hooks on tasks see them. [`without_probes`](Self::without_probes) switches both off.
+///
+/// The limits:
+///
+/// * On stable Tokio below 1.54 nothing says which of several workers polls a probe or a measured
+///   task: no thread and no age is known, and no stall is proved.
+/// * A worker that is blocked before the first question has no thread until it gets on.
+/// * A worker that `block_in_place` moved is known by its old thread, until a probe is answered or
+///   a measured task polled on the new one. Without `--cfg tokio_unstable` that thread is called
+///   current only where hooks are installed and a measured poll is in progress on it; a poll that
+///   calls `block_in_place` itself is taken to hold its worker up until that parks, publishes,
+///   answers a probe or polls a measured task elsewhere.
+/// * Tasks of a [`LocalSet`](tokio::task::LocalSet) and the future of `block_on` have an age if
+///   they are measured: Tokio has no hooks there.
+/// * Nothing tells a current-thread runtime that rests between two calls of `block_on` from one
+///   whose root future blocks: see [`intermittent`](Self::intermittent).
+/// * A worker that holds up the shutdown of its runtime is seen if its thread was known before, or
+///   its poll is. After a shutdown the workers are idle.
 ///
 /// # Examples
 ///
@@ -77,6 +112,10 @@ pub struct TokioRuntime {
     stall_threshold: Duration,
     histograms: Histograms,
     canary: Option<Canary>,
+    /// `None` where they are switched off.
+    probes: Option<Probes>,
+    /// Of a current-thread runtime, from the first look on.
+    sentinel: OnceLock<Sentinel>,
     looks: Mutex<Looks>,
 }
 
@@ -85,6 +124,19 @@ pub struct TokioRuntime {
 struct Looks {
     progress: Vec<Progress>,
     tasks: Option<Reader>,
+    /// The tasks ever spawned, as they were told last.
+    spawned_tasks: u64,
+}
+
+/// What one look at a worker tells.
+struct Observed {
+    look: Look,
+    is_running: bool,
+    activity: Activity,
+    reading: Reading,
+    thread: Option<Thread>,
+    /// The thread that Tokio says runs the worker now.
+    settled: Option<ThreadId>,
 }
 
 impl TokioRuntime {
@@ -126,7 +178,13 @@ impl TokioRuntime {
             stall_threshold: Pool::DEFAULT_STALL_THRESHOLD,
             histograms,
             canary: None,
-            looks: Mutex::new(Looks { progress: first_looks(&metrics, driving), tasks: None }),
+            probes: Some(Probes::new(metrics.num_workers())),
+            sentinel: OnceLock::new(),
+            looks: Mutex::new(Looks {
+                progress: first_looks(&metrics, driving),
+                tasks: None,
+                spawned_tasks: 0,
+            }),
             metrics,
         };
         runtime.covered()
@@ -155,8 +213,8 @@ impl TokioRuntime {
         self
     }
 
-    /// Sets the age from which a worker that publishes nothing counts as stalled; 1 s if it is not
-    /// called.
+    /// Sets the time from which a worker that is proved not to get on counts as stalled; 1 s if it
+    /// is not called.
     ///
     /// # Errors
     ///
@@ -176,8 +234,9 @@ impl TokioRuntime {
     /// during a poll that blocks. So for such a runtime nothing is concluded from it: no worker is
     /// ever stalled, there is no `tokio.worker.progress.age` and no count of stalls, and busy time
     /// grows when Tokio publishes it. Without this call one `block_on` is taken to drive the
-    /// runtime to its end, as in `#[tokio::main(flavor = "current_thread")]`. Means nothing for a
-    /// multi-thread runtime.
+    /// runtime to its end, as in `#[tokio::main(flavor = "current_thread")]`: what is busy and ages
+    /// may be a pause then, and the evidence says that it is not known to be driven. Means nothing
+    /// for a multi-thread runtime.
     #[must_use]
     pub fn intermittent(mut self) -> Self {
         if !self.multi_thread {
@@ -189,9 +248,10 @@ impl TokioRuntime {
     /// Exports what was measured of the tasks as well: the histograms that Tokio itself does not
     /// keep, and the groups.
     ///
-    /// `tasks` are those of this runtime. Stalls are reported with the thread's name and the group
-    /// of the task then, with the exact age of the poll, and at the first look where the
-    /// [hooks](TaskMetrics::hooks) are installed.
+    /// `tasks` are those of this runtime. Stalls are reported with the thread's name, the group of
+    /// the task and the place where it was spawned then, all of one poll, with the exact age of
+    /// that poll, and at the first look where the [hooks](TaskMetrics::hooks) are installed. With
+    /// `--cfg tokio_unstable` the hooks tell the ages and the places of all tasks.
     ///
     /// On stable Tokio below 1.54 nothing says which worker a thread runs: the groups alone are
     /// exported then.
@@ -233,35 +293,119 @@ impl TokioRuntime {
         Ok(self.covered())
     }
 
+    /// Spawns no task on the observed runtime, and probes none of its workers.
+    ///
+    /// Without this call a source that is looked at spawns a few, all of them listed under [Workers
+    /// that are stuck](Self#workers-that-are-stuck). Call it for a program that counts the tasks of
+    /// its runtime itself, or one that ends when they are none. What is lost: threads of workers
+    /// are known from [hooks and measured tasks](Self::with_tasks) alone, and where they are not
+    /// known no stall is proved; a current-thread runtime that is gone looks like one that is busy.
+    #[must_use]
+    pub fn without_probes(mut self) -> Self {
+        self.probes = None;
+        self.sentinel = OnceLock::new();
+        self
+    }
+
+    fn looks(&self) -> MutexGuard<'_, Looks> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Spawns what tells whether a current-thread runtime is gone, once.
+    fn watch_end(&self) {
+        if let Some(probes) = &self.probes
+            && matches!(self.driving, Driving::BlockOn | Driving::BlockOnToCome)
+        {
+            self.sentinel.get_or_init(|| Sentinel::spawn(&self.handle, probes));
+        }
+    }
+
+    /// The live tasks of the runtime, those of this source's probes aside.
+    fn alive_tasks(&self) -> u64 {
+        let all = self.metrics.num_alive_tasks() as u64;
+        all.saturating_sub(self.probes.as_ref().map_or(0, Probes::alive))
+    }
+
+    /// What was last heard of a worker, from its thread and of it, and the thread that Tokio says
+    /// runs it now.
+    fn heard_of(
+        &self,
+        worker: usize,
+        tasks: Option<&Reader>,
+    ) -> (Activity, Option<Thread>, Option<ThreadId>) {
+        let settled = unstable::worker_thread(&self.metrics, worker);
+        let mut activity = tasks.map_or(Activity::default(), |tasks| tasks.activity(worker, settled));
+        // No poll of a current-thread runtime is ever handed over.
+        activity.is_settled |= !self.multi_thread;
+        let thread = tasks.and_then(|tasks| tasks.thread(worker, settled));
+        let probed = self.probes.as_ref().and_then(|probes| probes.thread(worker));
+        let knows_better = |(probed, ago): &(Thread, Duration)| match settled {
+            Some(settled) => thread.is_none() && probed.id == settled,
+            None => {
+                thread.as_ref().is_none_or(|thread| thread.id != probed.id)
+                    && activity.quiet_for.is_none_or(|quiet_for| *ago < quiet_for)
+            }
+        };
+        let Some((probed, _)) = probed.filter(knows_better) else { return (activity, thread, settled) };
+        if settled.is_none() {
+            // The worker was handed over: what its old thread does is not the worker's.
+            activity = Activity { is_settled: activity.is_settled, ..Activity::default() };
+        }
+        (activity, Some(probed), settled)
+    }
+
+    /// Looks at one worker, after the tasks were refreshed. `before` is the end of the look before.
+    fn observe(
+        &self,
+        worker: usize,
+        progress: &mut Progress,
+        tasks: Option<&Reader>,
+        before: Option<Instant>,
+    ) -> (Observed, Instant) {
+        let (activity, thread, settled) = self.heard_of(worker, tasks);
+        // The poll was looked for before: one that has ended since has published since.
+        let before = before.unwrap_or_else(Instant::now);
+        let look = Look::at(&self.metrics, worker).unwrap_or_default();
+        let life = Life {
+            has_tasks: self.alive_tasks() > 0,
+            thread_lives: thread.as_ref().is_some_and(Thread::is_alive),
+            is_polling: activity.is_polling(),
+            has_begun: self.probes.as_ref().is_some_and(|probes| probes.answers(worker) > 0),
+            is_gone: self.sentinel.get().is_some_and(Sentinel::is_gone),
+        };
+        let is_running = self.driving.is_running(&look, life);
+        let after = Instant::now();
+        let reading = progress.observe(look, is_running, activity, before, after);
+        (Observed { look, is_running, activity, reading, thread, settled }, after)
+    }
+
     fn read_workers(&self, snapshot: &mut Snapshot) {
-        let alive_tasks = self.metrics.num_alive_tasks();
         let histograms = snapshot.wants_histograms();
-        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let Looks { progress, tasks } = &mut *looks;
+        let mut looks = self.looks();
+        let Looks { progress, tasks, .. } = &mut *looks;
         if let Some(tasks) = tasks {
-            tasks.refresh();
+            tasks.refresh(.., |worker| unstable::worker_thread(&self.metrics, worker));
         }
         let mut looked_at = None;
         for (worker, into) in snapshot.begin(self.identity.workers).iter_mut().enumerate() {
+            unstable::read_worker(&self.metrics, worker, self.multi_thread, into);
             if let Some(progress) = progress.get_mut(worker) {
-                let activity = tasks.as_ref().map_or(Activity::default(), |tasks| tasks.activity(worker));
-                // The end of one look is before the next.
-                let before = looked_at.unwrap_or_else(Instant::now);
-                let look = Look::at(&self.metrics, worker).unwrap_or_default();
-                let running = self.driving.is_running(&look, alive_tasks);
-                let after = Instant::now();
+                let (observed, after) = self.observe(worker, progress, tasks.as_ref(), looked_at);
+                let Observed { look, is_running, reading, .. } = observed;
                 looked_at = Some(after);
-                let reading = progress.observe(look, running, activity, before, after);
+                let stuck_for = reading.poll_age.unwrap_or_default();
                 into.state = Some(match self.driving {
                     Driving::Intermittent if !look.is_parked() && reading.published => WorkerState::Busy,
-                    _ => WorkerState::of(running, reading.age, self.stall_threshold),
+                    _ => WorkerState::of(is_running, stuck_for, self.stall_threshold),
                 });
                 into.busy_duration = Some(reading.busy_duration);
                 into.progress_age = (self.driving != Driving::Intermittent).then_some(reading.age);
                 into.set_count(Counter::Parks, look.park_count);
                 into.unpark_count = Some(look.unpark_count());
+                if let (Some(polls), Some(probes)) = (into.count(Counter::Polls), &self.probes) {
+                    into.set_count(Counter::Polls, progress.polls(polls, probes.answers(worker)));
+                }
             }
-            unstable::read_worker(&self.metrics, worker, self.multi_thread, into);
             if histograms {
                 unstable::read_histograms(&self.histograms, &self.metrics, worker, into);
             }
@@ -272,7 +416,16 @@ impl TokioRuntime {
             tasks.read_workers(know_workers() && polls, know_workers() && schedules, snapshot);
             tasks.read_groups(snapshot);
         }
-        snapshot.alive_task_count = Some(alive_tasks as u64);
+    }
+
+    /// Takes this source's own tasks from those that were ever spawned.
+    fn read_spawned(&self, snapshot: &mut Snapshot) {
+        if let (Some(spawned), Some(probes)) = (&mut snapshot.spawned_task_count, &self.probes) {
+            // Counted here before Tokio does: it may be too low for a moment, and never goes back.
+            let mut looks = self.looks();
+            looks.spawned_tasks = looks.spawned_tasks.max(spawned.saturating_sub(probes.spawned()));
+            *spawned = looks.spawned_tasks;
+        }
     }
 }
 
@@ -281,10 +434,10 @@ fn first_looks(metrics: &RuntimeMetrics, driving: Driving) -> Vec<Progress> {
     if !Clock::AVAILABLE {
         return Vec::new();
     }
-    let alive_tasks = metrics.num_alive_tasks();
+    let life = Life { has_tasks: metrics.num_alive_tasks() > 0, ..Life::default() };
     (0..metrics.num_workers())
         .filter_map(|worker| Look::at(metrics, worker))
-        .map(|look| Progress::new(look, driving.is_running(&look, alive_tasks), Instant::now()))
+        .map(|look| Progress::new(look, driving.is_running(&look, life), Instant::now()))
         .collect()
 }
 
@@ -298,20 +451,80 @@ impl Source for TokioRuntime {
     }
 
     fn collect(&self, snapshot: &mut Snapshot) {
+        let global_queue_depth = self.metrics.global_queue_depth() as u64;
+        self.watch_end();
         self.read_workers(snapshot);
-        snapshot.global_queue_depth = Some(self.metrics.global_queue_depth() as u64);
+        snapshot.alive_task_count = Some(self.alive_tasks());
+        snapshot.global_queue_depth = Some(global_queue_depth);
         unstable::read_runtime(&self.metrics, snapshot);
+        self.read_spawned(snapshot);
         if let Some(canary) = self.canary.as_ref().filter(|_| snapshot.wants_histograms()) {
             canary.delays().snapshot_into(&mut snapshot.timer_delay_histogram);
         }
     }
 
     fn worker_info(&self, worker: usize) -> WorkerInfo {
-        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        looks.tasks.as_mut().map_or_else(WorkerInfo::default, |tasks| {
-            tasks.refresh();
-            tasks.worker_info(worker)
-        })
+        let mut looks = self.looks();
+        if let Some(tasks) = &mut looks.tasks {
+            tasks.refresh(worker..=worker, |worker| unstable::worker_thread(&self.metrics, worker));
+        }
+        let tasks = looks.tasks.as_ref();
+        let mut info = WorkerInfo::default();
+        // Before and after: the thread and the task are of one poll, or the task is left out.
+        let (_, thread, settled) = self.heard_of(worker, tasks);
+        let task = tasks.map(|tasks| tasks.task(worker, settled)).unwrap_or_default();
+        let (_, thread_after, _) = self.heard_of(worker, tasks);
+        let is_same = thread.as_ref().map(|thread| thread.id) == thread_after.map(|thread| thread.id);
+        info.thread_name = thread.and_then(|thread| thread.name);
+        if is_same {
+            info.task_group = task.group;
+            info.spawn_location = task.location;
+        }
+        info
+    }
+
+    fn evidence(&self, worker: usize) -> Option<Evidence> {
+        self.watch_end();
+        if let Some(probes) = self.probes.as_ref().filter(|_| self.multi_thread) {
+            probes.learn(&self.handle);
+        }
+        let mut looks = self.looks();
+        let Looks { progress, tasks, .. } = &mut *looks;
+        let progress = progress.get_mut(worker)?;
+        if let Some(tasks) = tasks {
+            tasks.refresh(worker..=worker, |worker| unstable::worker_thread(&self.metrics, worker));
+        }
+        let (observed, _) = self.observe(worker, progress, tasks.as_ref(), None);
+        let Observed { look, is_running, activity, reading, thread, settled } = observed;
+        let busy_ns = u64::try_from(look.busy_duration.as_nanos()).unwrap_or(u64::MAX);
+        let signs = [
+            look.park_unpark_count,
+            look.park_count,
+            busy_ns,
+            tasks.as_ref().map_or(0, |tasks| tasks.signs_of_life(worker)),
+            activity.sequence.map_or(0, |(_, sequence)| sequence.number()),
+            self.probes.as_ref().map_or(0, |probes| probes.answers(worker)),
+        ];
+        let mut evidence = Evidence::default();
+        evidence.is_running = is_running;
+        evidence.is_driven = self.driving.is_driven(activity.is_polling());
+        // None of them falls while the worker stays on its thread: the sum changes with each.
+        evidence.progress = signs.into_iter().fold(0, u64::wrapping_add);
+        evidence.poll_age = reading.poll_age;
+        evidence.thread_id = thread.as_ref().and_then(|thread| thread.number);
+        let is_of_poll = activity.is_settled && reading.poll_age.is_some();
+        evidence.is_current = thread.is_some() && (settled.is_some() || is_of_poll);
+        Some(evidence)
+    }
+
+    fn stall_threshold(&self) -> Duration {
+        self.stall_threshold
+    }
+
+    fn probe(&self, _: usize) {
+        if let Some(probes) = &self.probes {
+            probes.probe(&self.handle);
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! Called at each collection. Where the cfg, a feature or the target lacks, each function leaves
 //! its values as they are, and the constants say so.
 
+use std::thread::ThreadId;
+
 use tokio::runtime::{Builder, RuntimeMetrics};
 use worker_metrics::Snapshot;
 use worker_metrics::histogram::Scale;
@@ -26,12 +28,82 @@ mod filling {
     use std::ops::Range;
     use std::time::Duration;
 
-    use tokio::runtime::HistogramConfiguration;
-    use tokio::runtime::LogHistogram;
+    use tokio::runtime::{HistogramConfiguration, LogHistogram, TaskMeta};
     use worker_metrics::histogram::HistogramSnapshot;
     use worker_metrics::{Counter, WorkerSnapshot};
 
     use super::*;
+    use crate::tasks::{Hooks, PollHooks};
+
+    type TaskHook = Box<dyn Fn(&TaskMeta<'_>) + Send + Sync>;
+
+    /// The user's hooks on tasks.
+    #[derive(Default)]
+    pub(crate) struct TaskHooks {
+        spawn: Vec<TaskHook>,
+        before_poll: Vec<TaskHook>,
+        after_poll: Vec<TaskHook>,
+    }
+
+    impl TaskHooks {
+        pub(crate) fn install(self, ours: &PollHooks, builder: &mut Builder) {
+            let Self { spawn, before_poll, after_poll } = self;
+            builder.on_task_spawn(move |task| {
+                PollHooks::task_is_spawned(task.spawned_at());
+                run(&spawn, task);
+            });
+            // The poll is in progress while yours run. The ways without yours are half as long.
+            let begins = ours.clone();
+            if before_poll.is_empty() {
+                builder.on_before_task_poll(move |task| begins.poll_begins(task.spawned_at()));
+            } else {
+                builder.on_before_task_poll(move |task| {
+                    begins.poll_begins(task.spawned_at());
+                    run(&before_poll, task);
+                });
+            }
+            let ended = ours.clone();
+            if after_poll.is_empty() {
+                builder.on_after_task_poll(move |_| ended.poll_has_ended());
+            } else {
+                builder.on_after_task_poll(move |task| {
+                    run(&after_poll, task);
+                    ended.poll_has_ended();
+                });
+            }
+        }
+    }
+
+    #[inline]
+    fn run(hooks: &[TaskHook], task: &TaskMeta<'_>) {
+        hooks.iter().for_each(|hook| hook(task));
+    }
+
+    impl Hooks {
+        /// Runs `hook` too when a task is spawned, as
+        /// [`Builder::on_task_spawn`](tokio::runtime::Builder::on_task_spawn) does. Only with
+        /// `--cfg tokio_unstable`.
+        pub fn on_task_spawn(mut self, hook: impl Fn(&TaskMeta<'_>) + Send + Sync + 'static) -> Self {
+            self.tasks.spawn.push(Box::new(hook));
+            self
+        }
+
+        /// Runs `hook` too before a task is polled, as
+        /// [`Builder::on_before_task_poll`](tokio::runtime::Builder::on_before_task_poll) does.
+        /// Only with `--cfg tokio_unstable`.
+        pub fn on_before_task_poll(mut self, hook: impl Fn(&TaskMeta<'_>) + Send + Sync + 'static) -> Self {
+            self.tasks.before_poll.push(Box::new(hook));
+            self
+        }
+
+        /// Runs `hook` too after a task was polled, as
+        /// [`Builder::on_after_task_poll`](tokio::runtime::Builder::on_after_task_poll) does. Only
+        /// with `--cfg tokio_unstable`.
+        pub fn on_after_task_poll(mut self, hook: impl Fn(&TaskMeta<'_>) + Send + Sync + 'static) -> Self {
+            self.tasks.after_poll.push(Box::new(hook));
+            self
+        }
+    }
 
     impl Histograms {
         pub(crate) fn of(metrics: &RuntimeMetrics) -> Self {
@@ -121,6 +193,10 @@ mod filling {
         fn answer(self) -> Option<bool> {
             None
         }
+    }
+
+    pub(crate) fn worker_thread(metrics: &RuntimeMetrics, worker: usize) -> Option<ThreadId> {
+        (worker < metrics.num_workers()).then(|| metrics.worker_thread_id(worker)).flatten()
     }
 
     pub(crate) fn read_runtime(metrics: &RuntimeMetrics, into: &mut Snapshot) {
@@ -213,11 +289,24 @@ mod filling {
     use worker_metrics::WorkerSnapshot;
 
     use super::*;
+    use crate::tasks::PollHooks;
+
+    /// Stable Tokio has no hooks on tasks.
+    #[derive(Default)]
+    pub(crate) struct TaskHooks(());
+
+    impl TaskHooks {
+        pub(crate) fn install(self, _: &PollHooks, _: &mut Builder) {}
+    }
 
     impl Histograms {
         pub(crate) fn of(_: &RuntimeMetrics) -> Self {
             Self::default()
         }
+    }
+
+    pub(crate) fn worker_thread(_: &RuntimeMetrics, _: usize) -> Option<ThreadId> {
+        None
     }
 
     pub(crate) fn read_runtime(_: &RuntimeMetrics, _: &mut Snapshot) {}
@@ -229,4 +318,6 @@ mod filling {
     pub(crate) fn enable_histograms(_: &mut Builder) {}
 }
 
-pub(crate) use filling::{enable_histograms, read_histograms, read_runtime, read_worker};
+pub(crate) use filling::{
+    TaskHooks, enable_histograms, read_histograms, read_runtime, read_worker, worker_thread,
+};

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use crate::catalogue::counter_of_a_batch;
 use crate::{
-    Batch, Clock, Counter, Coverage, Identity, Metric, MicrostateTimes, Namespace, PoolMetrics, Row,
-    Snapshot, Source, WorkerConfig, WorkerInfo, WorkerMetrics, WorkerSnapshot, WorkerState,
+    Batch, Clock, Counter, Coverage, Evidence, Identity, Metric, MicrostateTimes, Namespace, PoolMetrics,
+    Row, Snapshot, Source, WorkerConfig, WorkerInfo, WorkerMetrics, WorkerSnapshot, WorkerState,
 };
 
 /// The workers of one executor or thread pool, ready to be attached.
@@ -174,6 +174,26 @@ impl Source for Pool {
         let thread_name = self.workers.get(worker).and_then(|worker| worker.thread_name());
         thread_name.map_or_else(WorkerInfo::default, |name| WorkerInfo::default().with_thread_name(name))
     }
+
+    /// The time since the last submit is taken for the age of a poll: see
+    /// [`PoolBuilder::stall_threshold`].
+    fn evidence(&self, worker: usize) -> Option<Evidence> {
+        let worker = self.workers.get(worker)?;
+        let progress = worker.submitted_at.load(Relaxed);
+        let is_running = worker.is_running() && Clock::AVAILABLE;
+        Some(Evidence {
+            is_running,
+            is_driven: Some(true),
+            progress,
+            poll_age: is_running.then(|| worker.progress_age(self.clock.now_ns())),
+            thread_id: worker.thread_number(),
+            is_current: true,
+        })
+    }
+
+    fn stall_threshold(&self) -> Duration {
+        self.stall_threshold
+    }
 }
 
 /// A [`Pool`] to be built; [`Pool::builder`] begins it.
@@ -228,6 +248,9 @@ impl PoolBuilder {
 
     /// Sets the age from which a worker that publishes nothing counts as stalled, above 0;
     /// [`Pool::DEFAULT_STALL_THRESHOLD`] if it is not called.
+    ///
+    /// The age is taken for that of one job, so let a worker [submit](Batch::submit) often: at
+    /// least ten times within the threshold, however long its jobs are.
     pub fn stall_threshold(mut self, threshold: Duration) -> Self {
         self.stall_threshold = threshold;
         self

@@ -2,9 +2,11 @@
 //!
 //! Exporters know sources by this trait alone. A source must not make the measured workers wait.
 
+use std::panic::Location;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{Definition, Metric, Namespace, Snapshot};
+use crate::{Definition, Evidence, Metric, Namespace, Pool, Snapshot};
 
 /// Something whose workers can be observed: a runtime, an executor, a thread pool.
 ///
@@ -96,6 +98,31 @@ pub trait Source: Send + Sync {
         let _ = worker;
         WorkerInfo::default()
     }
+
+    /// What shows whether a worker gets on, as of now.
+    ///
+    /// A watchdog asks again and again while the worker publishes nothing, before and after it has
+    /// looked at the thread. It must not block on the measured workers, and allocates nothing.
+    /// `None`, as without an implementation: the states that the source collects are taken for
+    /// proved.
+    fn evidence(&self, worker: usize) -> Option<Evidence> {
+        let _ = worker;
+        None
+    }
+
+    /// The time from which a worker that does not get on is stalled; 1 s unless the source sets
+    /// another.
+    fn stall_threshold(&self) -> Duration {
+        Pool::DEFAULT_STALL_THRESHOLD
+    }
+
+    /// Asks the workers for a sign of life, which shows in [`Evidence::progress`] of the one that
+    /// gives it. Returns at once; does nothing unless the source has a way to ask.
+    ///
+    /// A watchdog calls it at each look while it suspects `worker`, and never otherwise.
+    fn probe(&self, worker: usize) {
+        let _ = worker;
+    }
 }
 
 impl<S: Source + ?Sized> Source for Arc<S> {
@@ -113,6 +140,18 @@ impl<S: Source + ?Sized> Source for Arc<S> {
 
     fn worker_info(&self, worker: usize) -> WorkerInfo {
         (**self).worker_info(worker)
+    }
+
+    fn evidence(&self, worker: usize) -> Option<Evidence> {
+        (**self).evidence(worker)
+    }
+
+    fn stall_threshold(&self) -> Duration {
+        (**self).stall_threshold()
+    }
+
+    fn probe(&self, worker: usize) {
+        (**self).probe(worker);
     }
 }
 
@@ -134,6 +173,8 @@ pub struct WorkerInfo {
     pub thread_name: Option<Arc<str>>,
     /// The group of the task that the worker polls now.
     pub task_group: Option<Arc<str>>,
+    /// Where the task that the worker polls now was spawned.
+    pub spawn_location: Option<&'static Location<'static>>,
 }
 
 impl WorkerInfo {
@@ -148,6 +189,13 @@ impl WorkerInfo {
     #[must_use]
     pub fn with_task_group(mut self, group: impl Into<Arc<str>>) -> Self {
         self.task_group = Some(group.into());
+        self
+    }
+
+    /// Sets where the task was spawned.
+    #[must_use]
+    pub fn with_spawn_location(mut self, location: &'static Location<'static>) -> Self {
+        self.spawn_location = Some(location);
         self
     }
 }

@@ -14,6 +14,7 @@ use crate::atomic::{AtomicU64, AtomicUsize};
 use crate::histogram::Histogram;
 use crate::mean;
 use crate::microstate::SharedMicrostates;
+use crate::thread_number;
 use crate::{Clock, Counter, MicrostateTimes, WorkerConfig};
 
 /// What one worker has done so far: relaxed atomics with one writer and any number of readers.
@@ -77,6 +78,12 @@ struct Cold {
 struct ThreadNote {
     id: Option<ThreadId>,
     name: Option<Arc<str>>,
+    number: Option<u32>,
+}
+
+/// The number of a thread in the system, which a thread knows of itself alone.
+fn number_of(thread: ThreadId) -> Option<u32> {
+    (thread == std::thread::current().id()).then(thread_number::of_this_thread).flatten()
 }
 
 /// `submitted_at` of a worker whose batch was dropped: it runs no more, and must not look stalled.
@@ -141,17 +148,22 @@ impl WorkerMetrics {
     /// A worker is not a thread: call it when the worker starts and whenever it moves to another
     /// thread.
     ///
-    /// **Cost**: a mutex, on a cache line of its own. Not for a hot path.
+    /// **Cost**: a mutex, on a cache line of its own, and a system call. Not for a hot path.
     pub fn set_thread_id(&self, thread_id: ThreadId) {
-        *self.thread() = ThreadNote { id: Some(thread_id), name: None };
+        *self.thread() = ThreadNote { id: Some(thread_id), name: None, number: number_of(thread_id) };
     }
 
     /// Notes the thread that runs the worker from now on, with its name.
     ///
     /// As [`set_thread_id`](Self::set_thread_id), for whoever wants to find the thread in a
-    /// debugger or profiler.
+    /// debugger or profiler. Called on the thread itself it also notes the [number of the
+    /// thread](Self::thread_number), by which a stall finds its code.
     pub fn set_thread(&self, thread: &Thread) {
-        *self.thread() = ThreadNote { id: Some(thread.id()), name: thread.name().map(Arc::from) };
+        *self.thread() = ThreadNote {
+            id: Some(thread.id()),
+            name: thread.name().map(Arc::from),
+            number: number_of(thread.id()),
+        };
     }
 
     fn thread(&self) -> MutexGuard<'_, ThreadNote> {
@@ -180,6 +192,17 @@ impl WorkerMetrics {
     #[must_use]
     pub fn thread_name(&self) -> Option<Arc<str>> {
         self.thread().name.clone()
+    }
+
+    /// The number by which the system knows the thread that runs the worker now (`gettid` on
+    /// Linux).
+    ///
+    /// **Absent when** neither [`set_thread`](Self::set_thread) nor
+    /// [`set_thread_id`](Self::set_thread_id) was called on that thread itself, or the system is
+    /// not Linux.
+    #[must_use]
+    pub fn thread_number(&self) -> Option<u32> {
+        self.thread().number
     }
 
     /// The clock that the times of this worker are measured on.

@@ -3,13 +3,16 @@
 //! Written by that thread alone, through its [`Writer`]; read by collectors. Writing must not lock,
 //! allocate or panic.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use worker_metrics::histogram::{Histogram, HistogramWriter, Scale};
 
+use super::polled::Sequence;
 use crate::atomic::AtomicU64;
+use crate::thread::Thread;
 
 /// The histograms of one set of tasks.
 #[derive(Debug)]
@@ -20,22 +23,27 @@ pub(super) struct Pair<H> {
 
 /// What readers see.
 ///
-/// **Ordering**: all relaxed. The times and the group are right by themselves; a reader may see
-/// those of two neighbouring polls.
+/// **Ordering**: whoever sees the same odd sequence before and after reads a poll, with all of its
+/// parts. As the sequence follows them, and those of the next poll follow the end of this one, each
+/// store of them releases and each load acquires. Everything else is relaxed.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Block {
     worker: Option<usize>,
-    /// When the poll in progress began; 0 between two polls.
+    /// Odd during a poll.
+    sequence: AtomicU64,
+    /// When the poll that began last did.
     poll_began_at_ns: AtomicU64,
+    /// Its group, plus 1; 0 for none.
+    group: AtomicU64,
+    /// Its location.
+    location: AtomicU64,
     /// When the thread last began or ended a poll, parked or unparked.
     active_at_ns: AtomicU64,
-    /// Index of the group of the poll that began last, plus 1; 0 for none.
-    group: AtomicU64,
     pub(super) all: Pair<Arc<Histogram>>,
     pub(super) groups: Box<[Pair<Arc<Histogram>>]>,
     /// Written when the block changes hands.
-    thread_name: Mutex<Option<Arc<str>>>,
+    thread: Mutex<Option<Thread>>,
 }
 
 impl Block {
@@ -48,25 +56,36 @@ impl Block {
         self.active_at_ns.load(Relaxed)
     }
 
-    /// When the poll in progress began.
-    ///
-    /// **Absent when** there is none.
-    pub(super) fn poll_began_at_ns(&self) -> Option<u64> {
-        Some(self.poll_began_at_ns.load(Relaxed)).filter(|began_at_ns| *began_at_ns > 0)
+    /// The poll in progress.
+    pub(super) fn poll(&self) -> Option<Poll> {
+        let sequence = self.sequence.load(Acquire);
+        let group = usize::try_from(self.group.load(Acquire)).ok();
+        let poll = Poll {
+            group: group.and_then(|group| group.checked_sub(1)),
+            location: self.location.load(Acquire),
+            began_at_ns: self.poll_began_at_ns.load(Acquire),
+        };
+        let is_one = !sequence.is_multiple_of(2) && self.sequence.load(Relaxed) == sequence;
+        is_one.then_some(poll)
     }
 
-    /// Index of the group of the poll in progress.
-    pub(super) fn group(&self) -> Option<usize> {
-        let group = usize::try_from(self.group.load(Relaxed)).ok()?;
-        self.poll_began_at_ns().and(group.checked_sub(1))
+    /// A number that changes with each event.
+    pub(super) fn signs_of_life(&self) -> u64 {
+        self.sequence.load(Relaxed).wrapping_add(self.active_at_ns.load(Relaxed))
     }
 
-    pub(super) fn thread_name(&self) -> Option<Arc<str>> {
-        self.thread_name.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The thread that has the writer, or had it last.
+    pub(super) fn thread(&self) -> Option<Thread> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn set_thread_name(&self, name: Option<&str>) {
-        *self.thread_name.lock().unwrap_or_else(PoisonError::into_inner) = name.map(Arc::from);
+    pub(super) fn is_of(&self, thread: ThreadId) -> bool {
+        let ours = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        ours.as_ref().is_some_and(|ours| ours.id == thread)
+    }
+
+    pub(super) fn set_thread(&self, thread: Option<Thread>) {
+        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = thread;
     }
 }
 
@@ -95,12 +114,14 @@ impl Writer {
         let groups: Box<[_]> = std::iter::repeat_with(pair).take(groups).collect();
         let block = Block {
             worker,
+            sequence: AtomicU64::new(0),
             poll_began_at_ns: AtomicU64::new(0),
-            active_at_ns: AtomicU64::new(0),
             group: AtomicU64::new(0),
+            location: AtomicU64::new(0),
+            active_at_ns: AtomicU64::new(0),
             all: shared(&all),
             groups: groups.iter().map(shared).collect(),
-            thread_name: Mutex::default(),
+            thread: Mutex::default(),
         };
         Self { block: Arc::new(block), all, groups, depth: 0 }
     }
@@ -122,16 +143,19 @@ impl Writer {
 
     /// A poll begins. One within another is part of that one, and is not counted.
     #[inline]
-    pub(super) fn begin_poll(&mut self, poll: &Measured) {
+    pub(super) fn begin_poll(&mut self, measured: &Measured) {
         self.depth += 1;
         if self.depth > 1 {
             return;
         }
-        self.block.group.store(poll.group.map_or(0, |group| group as u64 + 1), Relaxed);
-        self.block.poll_began_at_ns.store(poll.began_at_ns.max(1), Relaxed);
+        let Measured { poll, .. } = measured;
+        self.block.group.store(poll.group.map_or(0, |group| group as u64 + 1), Release);
+        self.block.location.store(poll.location, Release);
+        self.block.poll_began_at_ns.store(poll.began_at_ns, Release);
+        self.step();
         self.active(poll.began_at_ns);
-        if let Some(delay) = poll.delay_ns {
-            if poll.counts_schedules {
+        if let Some(delay) = measured.delay_ns {
+            if measured.counts_schedules {
                 self.all.schedule.measure(delay);
             }
             if let Some(group) = poll.group.and_then(|group| self.groups.get_mut(group)) {
@@ -141,28 +165,44 @@ impl Writer {
     }
 
     #[inline]
-    pub(super) fn end_poll(&mut self, poll: &Measured, ended_at_ns: u64) {
+    pub(super) fn end_poll(&mut self, measured: &Measured, ended_at_ns: u64) {
         self.depth = self.depth.saturating_sub(1);
         if self.depth > 0 {
             return;
         }
+        let Measured { poll, .. } = measured;
         let duration_ns = ended_at_ns.saturating_sub(poll.began_at_ns);
-        if poll.counts_polls {
+        if measured.counts_polls {
             self.all.poll.measure(duration_ns);
         }
         if let Some(group) = poll.group.and_then(|group| self.groups.get_mut(group)) {
             group.poll.measure(duration_ns);
         }
         self.active(ended_at_ns);
-        self.block.poll_began_at_ns.store(0, Relaxed);
+        self.step();
     }
+
+    /// From a pause to a poll, or back.
+    #[inline]
+    fn step(&mut self) {
+        let sequence = self.block.sequence.load(Relaxed);
+        self.block.sequence.store(sequence.wrapping_add(1), Release);
+    }
+}
+
+/// A poll while it is in progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Poll {
+    pub(super) group: Option<usize>,
+    /// Address of the place where the task was spawned, or its future instrumented.
+    pub(super) location: u64,
+    pub(super) began_at_ns: u64,
 }
 
 /// One poll, as it is measured.
 #[derive(Debug)]
 pub(super) struct Measured {
-    pub(super) group: Option<usize>,
-    pub(super) began_at_ns: u64,
+    pub(super) poll: Poll,
     /// For how long the task had been scheduled; `None` where it was polled without that, or nobody
     /// knows.
     pub(super) delay_ns: Option<u64>,
@@ -174,12 +214,21 @@ pub(super) struct Measured {
 /// What a worker is doing, as far as its block tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Activity {
-    /// For how long the poll in progress has lasted.
+    /// For how long the measured poll in progress has lasted.
     pub(crate) poll_age: Option<Duration>,
+    /// The thread that polls and the poll that it is in, where hooks tell of every poll.
+    pub(crate) sequence: Option<(ThreadId, Sequence)>,
     /// For how long nothing has happened: no poll began or ended, no park, no unpark.
     pub(crate) quiet_for: Option<Duration>,
-    /// Whether hooks tell who runs the worker, so that one look is enough.
-    pub(crate) is_hooked: bool,
+    /// Whether hooks, or Tokio itself, tell who runs the worker, so that one look is enough.
+    pub(crate) is_settled: bool,
+}
+
+impl Activity {
+    /// Whether a poll is in progress.
+    pub(crate) fn is_polling(&self) -> bool {
+        self.poll_age.is_some() || self.sequence.is_some_and(|(_, sequence)| sequence.is_poll())
+    }
 }
 
 /// What a reader may see of a block while its thread polls, in every order that the memory model
@@ -190,34 +239,45 @@ mod models {
 
     use super::*;
 
-    fn poll(group: usize, began_at_ns: u64) -> Measured {
-        Measured {
-            group: Some(group),
-            began_at_ns,
-            delay_ns: None,
-            counts_polls: false,
-            counts_schedules: false,
-        }
+    /// A poll whose parts all say which it is.
+    fn poll(began_at_ns: u64) -> Poll {
+        Poll { group: usize::try_from(began_at_ns).ok(), location: began_at_ns, began_at_ns }
+    }
+
+    /// A thread that makes two polls, from 10 to 20 and from 30 to 40.
+    fn polling() -> (Arc<Block>, thread::JoinHandle<()>) {
+        let mut writer = Writer::new(Some(0), &Scale::preset(), 0);
+        let block = writer.block().clone();
+        let polling = thread::spawn(move || {
+            for began_at_ns in [10, 30] {
+                let poll = poll(began_at_ns);
+                let measured =
+                    Measured { poll, delay_ns: None, counts_polls: false, counts_schedules: false };
+                writer.begin_poll(&measured);
+                writer.end_poll(&measured, began_at_ns + 10);
+            }
+        });
+        (block, polling)
     }
 
     #[test]
-    fn a_poll_in_progress_is_one_that_has_begun_and_activity_never_goes_back() {
+    fn a_poll_is_read_whole_or_not_at_all() {
         loom::model(|| {
-            let mut writer = Writer::new(Some(0), &Scale::preset(), 0);
-            let block = writer.block().clone();
-            let polling = thread::spawn(move || {
-                for (group, began_at_ns) in [(0, 10), (1, 30)] {
-                    let poll = poll(group, began_at_ns);
-                    writer.begin_poll(&poll);
-                    writer.end_poll(&poll, began_at_ns + 10);
-                }
-            });
-            let seen = [0, 1].map(|_| (block.poll_began_at_ns(), block.active_at_ns()));
-            assert!(seen.iter().all(|(began_at_ns, _)| matches!(began_at_ns, None | Some(10 | 30))));
-            assert!(!matches!(seen, [(Some(30), _), (Some(10), _)]), "a poll that ended came back");
-            assert!(seen[0].1 <= seen[1].1);
+            let (block, polling) = polling();
+            let seen = block.poll();
+            assert!(seen.is_none_or(|seen| seen == poll(10) || seen == poll(30)), "torn: {seen:?}");
             polling.join().expect("the writer does not panic");
-            assert_eq!((block.poll_began_at_ns(), block.active_at_ns(), block.group()), (None, 40, None));
+            assert_eq!((block.poll(), block.active_at_ns()), (None, 40));
+        });
+    }
+
+    #[test]
+    fn neither_activity_nor_a_poll_that_ended_comes_back() {
+        loom::model(|| {
+            let (block, polling) = polling();
+            let seen = [0, 1].map(|_| (block.sequence.load(Acquire), block.active_at_ns()));
+            assert!(seen[0].0 <= seen[1].0 && seen[0].1 <= seen[1].1, "{seen:?}");
+            polling.join().expect("the writer does not panic");
         });
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,6 +13,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::block::Measured;
+use super::locations;
 use super::shared::Shared;
 use super::thread::Current;
 use super::waker::TaskWaker;
@@ -41,6 +43,7 @@ pin_project! {
         future: F,
         shared: Arc<Shared>,
         group: Option<usize>,
+        location: u64,
         waker: Option<TaskWaker>,
         // Of the task that was spawned and has not been polled yet.
         spawned_at_ns: Option<u64>,
@@ -51,11 +54,15 @@ pin_project! {
 }
 
 impl<F> Instrumented<F> {
+    #[track_caller]
     pub(super) fn new(future: F, shared: Arc<Shared>, group: Option<usize>) -> Self {
+        let location = Location::caller();
+        locations::keep(location);
         Self {
             future,
             shared,
             group,
+            location: locations::address_of(location),
             waker: None,
             spawned_at_ns: None,
             is_task: false,
@@ -93,7 +100,7 @@ impl<F: Future> Future for Instrumented<F> {
         let woken_in_last_poll = || this.is_task.then_some(*this.last_poll_ended_at_ns);
         let scheduled_at_ns = woken_at_ns.or_else(|| this.spawned_at_ns.take()).or_else(woken_in_last_poll);
 
-        let poll = shared.measure(*this.group, scheduled_at_ns);
+        let poll = shared.measure(*this.group, *this.location, scheduled_at_ns);
         let current = Current::of(shared);
         if let Some(current) = &current {
             current.write(|writer| writer.begin_poll(&poll));

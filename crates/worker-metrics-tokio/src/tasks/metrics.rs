@@ -50,11 +50,20 @@ use super::shared::Shared;
 /// `tokio.task.group.schedule.duration` as well, each with the attribute `tokio.task.group.name`.
 /// That works beside Tokio's own histograms too.
 ///
+/// # Where a task was spawned
+///
+/// Each spawn through this handle, and each [`instrument`](Self::instrument), keeps the line of its
+/// caller. While the task is polled, [`WorkerInfo`](worker_metrics::WorkerInfo) has it (test
+/// `a_spawned_task_is_known_by_its_line_while_it_is_polled`), together with the group of the same
+/// poll (test `a_group_and_a_location_are_those_of_one_poll`). A program has room for 4,096 such
+/// lines; those after them have none.
+///
 /// # Cost
 ///
 /// Two clock readings for each poll and one for each wake, about what Tokio's own histograms cost;
-/// one allocation for each task. `docs/benchmarks.md` has the figures. Nothing locks or allocates
-/// at a poll (test `a_poll_allocates_nothing`), except once when a thread begins to run a worker.
+/// one allocation for each task, and the look-up of its location. `docs/benchmarks.md` has the
+/// figures. Nothing locks or allocates at a poll (test `a_poll_allocates_nothing`), except once
+/// when a thread begins to run a worker.
 ///
 /// # Examples
 ///
@@ -111,7 +120,9 @@ impl TaskMetrics {
     /// Measures the polls of a task's future, and the delay of each but the first.
     ///
     /// When the task is spawned is not known here: [`spawn`](Self::spawn), or
-    /// [`Instrumented::scheduled_now`], counts the delay until the first poll as well.
+    /// [`Instrumented::scheduled_now`], counts the delay until the first poll as well. Where this
+    /// is called is taken for the place where the task is spawned.
+    #[track_caller]
     pub fn instrument<F>(&self, future: F) -> Instrumented<F> {
         Instrumented::new(future, self.shared.clone(), self.group)
     }

@@ -3,14 +3,20 @@
 //! Kept by the source, used at each collection. Reading resets nothing, and allocates only when a
 //! thread has begun to run a worker.
 
+use std::ops::RangeBounds;
+use std::panic::Location;
 use std::sync::Arc;
+use std::thread::ThreadId;
 use std::time::Duration;
 
+use worker_metrics::Snapshot;
 use worker_metrics::histogram::{Histogram, HistogramSnapshot};
-use worker_metrics::{Snapshot, WorkerInfo};
 
 use super::block::{Activity, Block};
-use super::shared::Shared;
+use super::locations;
+use super::polled::Polled;
+use super::shared::{PolledThreads, Shared};
+use crate::thread::Thread;
 
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -19,52 +25,112 @@ pub(crate) struct Reader {
     /// By worker, the index of the block of the thread that runs it: a thread that handed it over
     /// is silent from then on.
     current: Vec<Option<usize>>,
+    polled: PolledThreads,
     one: HistogramSnapshot,
+}
+
+/// The task that a worker polls now, as far as it is known.
+#[derive(Debug, Default)]
+pub(crate) struct Task {
+    pub(crate) group: Option<Arc<str>>,
+    pub(crate) location: Option<&'static Location<'static>>,
 }
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, blocks: Vec::new(), current: Vec::new(), one: HistogramSnapshot::default() }
+        Self {
+            shared,
+            blocks: Vec::new(),
+            current: Vec::new(),
+            polled: PolledThreads::default(),
+            one: HistogramSnapshot::default(),
+        }
     }
 
-    /// Learns which thread runs which worker; before anything is read of a cycle.
-    pub(crate) fn refresh(&mut self) {
-        let Self { shared, blocks, current, .. } = self;
+    /// Learns which thread runs each of `workers`; before anything is read of them. `settled` is
+    /// the thread that is sure to run a worker, where Tokio tells it.
+    pub(crate) fn refresh(
+        &mut self,
+        workers: impl RangeBounds<usize>,
+        settled: impl Fn(usize) -> Option<ThreadId>,
+    ) {
+        let Self { shared, blocks, current, polled, .. } = self;
         shared.extend(blocks);
-        current.fill(None);
+        shared.polled_into(polled);
+        current
+            .iter_mut()
+            .enumerate()
+            .filter(|(worker, _)| workers.contains(worker))
+            .for_each(|(_, current)| *current = None);
         for (index, block) in blocks.iter().enumerate() {
-            let Some(worker) = block.worker() else { continue };
+            let Some(worker) = block.worker().filter(|worker| workers.contains(worker)) else { continue };
             if current.len() <= worker {
                 current.resize(worker + 1, None);
             }
             let active_at_ns = |index: usize| blocks.get(index).map(|block| block.active_at_ns());
-            if current[worker].and_then(active_at_ns) <= Some(block.active_at_ns()) {
+            let is_current = match settled(worker) {
+                Some(thread) => block.is_of(thread),
+                None => current[worker].and_then(active_at_ns) <= Some(block.active_at_ns()),
+            };
+            if is_current {
                 current[worker] = Some(index);
             }
         }
     }
 
-    /// What the worker is doing now.
-    pub(crate) fn activity(&self, worker: usize) -> Activity {
-        let Some(block) = self.current(worker) else { return Activity::default() };
-        let (began_at_ns, active_at_ns) = (block.poll_began_at_ns(), block.active_at_ns());
+    /// What the worker is doing now. `settled` is the thread that is sure to run it.
+    pub(crate) fn activity(&self, worker: usize, settled: Option<ThreadId>) -> Activity {
+        let polled = self.polled(settled);
+        let sequence = polled.map(|polled| (polled.thread.id, polled.sequence()));
+        let is_settled = settled.is_some() || self.shared.is_hooked();
+        let Some(block) = self.current(worker) else {
+            return Activity { sequence, is_settled, ..Activity::default() };
+        };
+        let (poll, active_at_ns) = (block.poll(), block.active_at_ns());
         // After the loads: what they saw has begun before.
         let now_ns = self.shared.clock.now_ns();
         let since = |at_ns| Duration::from_nanos(now_ns.saturating_sub(at_ns));
         Activity {
-            poll_age: began_at_ns.map(since),
+            poll_age: poll.map(|poll| since(poll.began_at_ns)),
+            sequence,
             quiet_for: Some(since(active_at_ns)),
-            is_hooked: self.shared.is_hooked(),
+            is_settled,
         }
     }
 
-    pub(crate) fn worker_info(&self, worker: usize) -> WorkerInfo {
-        let block = self.current(worker);
-        let mut info = WorkerInfo::default();
-        info.thread_name = block.and_then(|block| block.thread_name());
-        info.task_group =
-            block.and_then(|block| block.group()).and_then(|group| self.shared.groups.get(group).cloned());
-        info
+    /// The thread that runs the worker, or did when it was last heard of.
+    pub(crate) fn thread(&self, worker: usize, settled: Option<ThreadId>) -> Option<Thread> {
+        let polled = || self.polled(settled).map(|polled| polled.thread.clone());
+        self.current(worker).and_then(Block::thread).or_else(polled)
+    }
+
+    /// The group and the location of the task that the worker polls now, both of one poll.
+    pub(crate) fn task(&self, worker: usize, settled: Option<ThreadId>) -> Task {
+        let polled = self.polled(settled);
+        let sequence = polled.map(Polled::sequence).filter(|sequence| sequence.is_poll());
+        let location = polled.zip(sequence).and_then(|(polled, sequence)| polled.location_in(sequence));
+        let poll = self.current(worker).and_then(Block::poll);
+        if polled.map(Polled::sequence).filter(|sequence| sequence.is_poll()) != sequence {
+            return Task::default();
+        }
+        Task {
+            group: poll.and_then(|poll| self.shared.groups.get(poll.group?).cloned()),
+            // Where the whole task was spawned, and not where a part of it was instrumented.
+            location: location.or(poll.map(|poll| poll.location)).and_then(locations::at),
+        }
+    }
+
+    /// A number that changes when a poll of the worker begins or ends, and when it parks or
+    /// unparks.
+    pub(crate) fn signs_of_life(&self, worker: usize) -> u64 {
+        let ours = self.blocks.iter().filter(|block| block.worker() == Some(worker));
+        ours.fold(0, |sum, block| sum.wrapping_add(block.signs_of_life()))
+    }
+
+    /// The polls of the thread that is sure to run a worker.
+    fn polled(&self, settled: Option<ThreadId>) -> Option<&Polled> {
+        let settled = settled?;
+        self.polled.all().iter().map(|polled| &**polled).find(|polled| polled.thread.id == settled)
     }
 
     fn current(&self, worker: usize) -> Option<&Block> {

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use worker_metrics::Clock;
 use worker_metrics::histogram::Scale;
 
-use super::block::{Block, Measured, Writer};
+use super::block::{Block, Measured, Poll, Writer};
+use super::polled::Polled;
+use crate::thread::Thread;
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -22,6 +24,21 @@ pub(super) struct Shared {
     /// Whether the hooks were installed on a builder.
     is_hooked: AtomicBool,
     blocks: Mutex<Blocks>,
+    polled: Mutex<PolledThreads>,
+}
+
+/// The threads that poll the runtime's tasks, where hooks tell.
+#[derive(Debug, Default)]
+pub(super) struct PolledThreads {
+    /// Counts the changes.
+    version: u64,
+    all: Vec<Arc<Polled>>,
+}
+
+impl PolledThreads {
+    pub(super) fn all(&self) -> &[Arc<Polled>] {
+        &self.all
+    }
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +59,7 @@ impl Shared {
             counts_schedules: AtomicBool::new(true),
             is_hooked: AtomicBool::new(false),
             blocks: Mutex::default(),
+            polled: Mutex::default(),
         }
     }
 
@@ -51,11 +69,15 @@ impl Shared {
 
     /// A poll that begins now, after `scheduled_at_ns`.
     #[inline]
-    pub(super) fn measure(&self, group: Option<usize>, scheduled_at_ns: Option<u64>) -> Measured {
+    pub(super) fn measure(
+        &self,
+        group: Option<usize>,
+        location: u64,
+        scheduled_at_ns: Option<u64>,
+    ) -> Measured {
         let began_at_ns = self.clock.now_ns();
         Measured {
-            group,
-            began_at_ns,
+            poll: Poll { group, location, began_at_ns },
             delay_ns: scheduled_at_ns.map(|at_ns| began_at_ns.saturating_sub(at_ns)),
             counts_polls: self.counts_polls.load(Relaxed),
             counts_schedules: self.counts_schedules.load(Relaxed),
@@ -87,12 +109,37 @@ impl Shared {
                 writer
             })
         };
-        writer.block().set_thread_name(std::thread::current().name());
+        writer.block().set_thread(Thread::current());
         writer
     }
 
     pub(super) fn give_back(&self, writer: Writer) {
         self.lock().spare.push(writer);
+    }
+
+    fn lock_polled(&self) -> MutexGuard<'_, PolledThreads> {
+        self.polled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn add_polled(&self, polled: Arc<Polled>) {
+        let mut threads = self.lock_polled();
+        threads.version += 1;
+        threads.all.push(polled);
+    }
+
+    pub(super) fn remove_polled(&self, polled: &Arc<Polled>) {
+        let mut threads = self.lock_polled();
+        threads.version += 1;
+        threads.all.retain(|other| !Arc::ptr_eq(other, polled));
+    }
+
+    /// Brings the threads that are known up to date.
+    pub(super) fn polled_into(&self, known: &mut PolledThreads) {
+        let threads = self.lock_polled();
+        if threads.version != known.version {
+            known.version = threads.version;
+            known.all.clone_from(&threads.all);
+        }
     }
 
     /// Adds the blocks that were made since to those that are known.

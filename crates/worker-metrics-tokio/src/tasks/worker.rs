@@ -7,7 +7,7 @@
 ///
 /// **Absent when** it runs none, or this Tokio cannot be asked: see [`know_workers`].
 #[inline]
-pub(super) fn current_worker() -> Option<usize> {
+pub(crate) fn current_worker() -> Option<usize> {
     #[allow(unused_imports, reason = "where it has no `worker_index`, the one below is meant")]
     use tokio::runtime::*;
     worker_index().worker()

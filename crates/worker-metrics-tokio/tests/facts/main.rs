@@ -4,6 +4,7 @@
 
 mod canary;
 mod coverage;
+mod evidence;
 mod histograms;
 mod identity;
 mod progress;

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
-use worker_metrics::{Snapshot, Source, WorkerSnapshot};
+use worker_metrics::{Evidence, Snapshot, Source, WorkerSnapshot};
 use worker_metrics_tokio::TokioRuntime;
 
 /// So long may a machine take for what it does at once, before a test fails.
@@ -41,6 +41,33 @@ pub(crate) fn look_until(source: &TokioRuntime, seen: impl Fn(&Snapshot) -> bool
 pub(crate) fn only_worker(snapshot: &Snapshot) -> &WorkerSnapshot {
     assert_eq!(snapshot.workers().len(), 1);
     &snapshot.workers()[0]
+}
+
+pub(crate) fn evidence(source: &TokioRuntime, worker: usize) -> Evidence {
+    source.evidence(worker).expect("this target has counters and a clock")
+}
+
+/// Asks for evidence of a worker until `seen`, and returns what was seen then.
+pub(crate) fn evidence_until(
+    source: &TokioRuntime,
+    worker: usize,
+    seen: impl Fn(&Evidence) -> bool,
+) -> Evidence {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let evidence = evidence(source, worker);
+        if seen(&evidence) {
+            return evidence;
+        }
+        assert!(Instant::now() < deadline, "not seen in {PATIENCE:?}: {evidence:?}");
+        thread::yield_now();
+    }
+}
+
+/// The number by which the system knows this thread.
+pub(crate) fn thread_number() -> Option<u32> {
+    let link = std::fs::read_link("/proc/thread-self").ok()?;
+    link.file_name()?.to_str()?.parse().ok()
 }
 
 /// A poll that blocks its worker until it is released, or the test ends.

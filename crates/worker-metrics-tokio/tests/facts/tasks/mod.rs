@@ -2,8 +2,11 @@
 
 #[cfg(tokio_unstable)]
 mod against_tokio;
+#[cfg(tokio_unstable)]
+mod every_task;
 mod groups;
 mod hooks;
+mod locations;
 mod polls;
 mod schedules;
 mod stalls;
