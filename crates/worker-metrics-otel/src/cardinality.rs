@@ -32,7 +32,7 @@ impl ExpectedSeries {
         let mut metrics: Vec<MetricSeries> = Vec::new();
         for attached in attached {
             for row in attached.rows().iter().filter(|row| ways.lead_out(row.definition)) {
-                let (name, series) = (&*row.name, row.attributes.len());
+                let (name, series) = (&*row.name, row.expected_series());
                 match metrics.iter_mut().find(|metric| metric.name == name) {
                     Some(metric) => metric.series += series,
                     None => metrics.push(MetricSeries { name: name.to_owned(), series }),

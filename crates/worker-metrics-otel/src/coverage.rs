@@ -35,6 +35,8 @@ pub struct SourceCoverage {
     pub identity: Identity,
     /// The rows of the catalogue that apply to it.
     pub rows: Vec<Row>,
+    /// What the system lets the watchdog see of the workers' threads, where there is a watchdog.
+    pub threads: Option<worker_metrics_thread_dump::Coverage>,
     options: Options,
     ways: Ways,
 }
@@ -44,6 +46,7 @@ impl SourceCoverage {
         Self {
             identity: attached.identity().clone(),
             rows: attached.definitions().to_vec(),
+            threads: options.watchdog.as_ref().map(|_| worker_metrics_thread_dump::coverage()),
             options: options.clone(),
             ways,
         }
@@ -54,6 +57,18 @@ impl SourceCoverage {
         self.rows
             .iter()
             .filter_map(|row| Some((self.identity.namespace.metric(row.definition), self.why_missing(row)?)))
+    }
+
+    /// What is not seen of the workers' threads, and why.
+    fn unseen(&self) -> Vec<String> {
+        let Some(threads) = &self.threads else { return Vec::new() };
+        let mut unseen = Vec::new();
+        if let Err(why) = threads.looks {
+            unseen.push(format!("stalls are proved by polls of a known age alone, and have no cause: {why}"));
+        } else if let Err(why) = threads.stacks {
+            unseen.push(format!("stalls have no stack: {why}"));
+        }
+        unseen
     }
 
     /// The source, for a person to read.
@@ -103,13 +118,13 @@ impl fmt::Display for SourceCoverage {
         let missing: usize = by_reason.iter().map(|(_, names)| names.len()).sum();
         let exported = self.rows.len() - missing;
         match missing {
-            0 => return write!(f, "{}: all {exported} metrics are exported", self.source()),
+            0 => write!(f, "{}: all {exported} metrics are exported", self.source())?,
             1 => write!(f, "{}: {exported} metrics are exported, 1 is not", self.source())?,
             _ => write!(f, "{}: {exported} metrics are exported, {missing} are not", self.source())?,
         }
         for (reason, names) in by_reason {
             write!(f, "\n  {reason}: {}", names.join(", "))?;
         }
-        Ok(())
+        self.unseen().iter().try_for_each(|unseen| write!(f, "\n  {unseen}"))
     }
 }

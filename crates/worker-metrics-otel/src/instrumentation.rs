@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::{Instant, SystemTime};
 
+use opentelemetry::logs::LoggerProvider;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::{otel_info, otel_warn};
 use worker_metrics::{Identity, Snapshot, Source};
@@ -14,17 +15,19 @@ use worker_metrics::{Identity, Snapshot, Source};
 use crate::attachment::Attachment;
 use crate::cardinality::ExpectedSeries;
 use crate::coverage::SourceCoverage;
+use crate::dump::Dump;
 use crate::lock::lock;
 use crate::meter::RegisteredMeter;
 use crate::numbers_route::NumbersRoute;
-use crate::options::{AttachError, Options};
+use crate::options::{AttachError, Options, Watchdog};
 #[cfg(feature = "otlp")]
 use crate::otlp::{Destinations, Origin, Otlp};
 use crate::scope::scope;
 use crate::selfcheck::SelfCheck;
 use crate::source::{Attached, Registry};
+use crate::stall::StallRecord;
 use crate::status::Status;
-use crate::watchdog::{WatchdogThread, WatchedSource, WatchedSources};
+use crate::watchdog::{Emit, WatchdogThread, WatchedSource, WatchedSources, Witness};
 use crate::ways::Ways;
 
 /// Connects sources of worker metrics with the ways out of the process.
@@ -97,8 +100,15 @@ struct Shared {
     watched: Arc<WatchedSources>,
     watchdog: Mutex<Option<WatchdogThread>>,
     selfcheck: Mutex<SelfCheck>,
+    /// What emits a stall through a logger of the program's.
+    loggers: Mutex<Vec<Arc<EmitStall>>>,
+    /// What a dump looks with; made when the first one is asked for.
+    witness: Mutex<Option<Witness>>,
     warned_of_cardinality: AtomicBool,
 }
+
+/// Emits a stall through a logger of the program's.
+type EmitStall = dyn Fn(&StallRecord) + Send + Sync;
 
 /// What the meters have to follow.
 enum Change {
@@ -186,9 +196,26 @@ impl Shared {
                     shared.check(now);
                 }
             });
-            *watchdog = Some(WatchdogThread::start(options.clone(), self.watched.clone(), check)?);
+            let shared = Arc::downgrade(self);
+            let emit: Emit = Box::new(move |record| {
+                if let Some(shared) = shared.upgrade() {
+                    shared.emit(record);
+                }
+            });
+            *watchdog = Some(WatchdogThread::start(options.clone(), self.watched.clone(), check, emit)?);
         }
         Ok(())
+    }
+
+    /// Sends a stall through the loggers of the program, or by OTLP if there is none.
+    fn emit(&self, record: &StallRecord) {
+        // A logger may call back.
+        let loggers = lock(&self.loggers).clone();
+        loggers.iter().for_each(|emit| emit(record));
+        #[cfg(feature = "otlp")]
+        if loggers.is_empty() {
+            self.destinations.send_event(record);
+        }
     }
 
     /// Logs what a user would otherwise miss.
@@ -260,6 +287,21 @@ impl Instrumentation {
         self.shared.follow(Change::Registered(meter));
     }
 
+    /// Emits each stall as a log record through a logger of `provider`: an event
+    /// `tokio.worker.stall` when it is proved, with its stack and its cause, and
+    /// `tokio.worker.stall.end` when it is over.
+    ///
+    /// Without this they are sent by OTLP, where there is such an [export](Self::otlp), to
+    /// `/v1/logs` of the same receiver. [`Watchdog::without_log_records`] sends none.
+    pub fn register_logs<P>(&self, provider: &P)
+    where
+        P: LoggerProvider,
+        P::Logger: Send + Sync + 'static,
+    {
+        let logger = provider.logger_with_scope(scope());
+        lock(&self.shared.loggers).push(Arc::new(move |record| record.emit(&logger)));
+    }
+
     /// Exports `source` on every way, those added later included, until the [`Attachment`] is
     /// dropped.
     ///
@@ -281,8 +323,8 @@ impl Instrumentation {
         self.shared.watch().map_err(AttachError::Watchdog)?;
         let source: Arc<dyn Source> = Arc::new(source);
         let source = match &self.shared.options.watchdog {
-            Some(_) => {
-                let watched = Arc::new(WatchedSource::new(source));
+            Some(watchdog) => {
+                let watched = Arc::new(WatchedSource::new(source, watchdog.interval()));
                 self.shared.watched.add(&watched);
                 watched
             }
@@ -328,6 +370,22 @@ impl Instrumentation {
     #[must_use]
     pub fn status(&self) -> Status {
         self.shared.status(Instant::now())
+    }
+
+    /// What every worker of every attached source does now, stuck or not: its state, the poll in
+    /// progress, the system call, and the stack where it is blocked.
+    ///
+    /// It is made on this thread and needs no worker, so that it answers while all of them are
+    /// blocked. A source that panics is left out.
+    ///
+    /// **Cost**: about 0.3 ms for each worker whose thread is known; the first one reads the tables
+    /// of the program as well. Nothing stops the workers.
+    #[must_use]
+    pub fn dump(&self) -> Dump {
+        let is_discreet = self.shared.options.watchdog.as_ref().is_some_and(Watchdog::is_discreet);
+        let mut witness = lock(&self.shared.witness);
+        let witness = witness.get_or_insert_with(|| Witness::new(is_discreet));
+        Dump::of(&self.shared.registry.attached(), witness)
     }
 
     /// The number of series that the attached sources produce on the ways that there are.

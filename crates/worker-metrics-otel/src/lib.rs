@@ -3,6 +3,7 @@
 mod attachment;
 mod cardinality;
 mod coverage;
+mod dump;
 mod instrumentation;
 mod lock;
 mod meter;
@@ -22,6 +23,7 @@ mod ways;
 pub use attachment::Attachment;
 pub use cardinality::{ExpectedSeries, MetricSeries};
 pub use coverage::SourceCoverage;
+pub use dump::{Dump, SourceDump, WorkerDump};
 pub use instrumentation::Instrumentation;
 pub use options::{
     AttachError, BoundsError, Detail, HistogramOptions, Histograms, IntervalError, Numbers, Options, Sum,
@@ -33,6 +35,7 @@ pub use otlp::Tls;
 pub use otlp::{
     Cause, Compression, ExportError, Otlp, OtlpError, OtlpExporter, OtlpResource, Protocol, Push, RetryPolicy,
 };
-pub use stall::Stall;
+pub use stall::{Proof, Stall};
 pub use status::{MeterStatus, OtlpStatus, Status};
 pub use worker_metrics;
+pub use worker_metrics_thread_dump;

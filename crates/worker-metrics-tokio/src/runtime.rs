@@ -52,7 +52,7 @@ use crate::unstable::{self, Histograms};
 /// |---|---|---|
 /// | the age of a poll | [measured tasks](Self::with_tasks); [hooks](crate::Hooks) with `--cfg tokio_unstable`, for all tasks, exact to one look | a stall by itself, from the [threshold](Self::with_stall_threshold) on: the state `stalled` of `tokio.worker.count` |
 /// | the worker's thread | probes, hooks, measured tasks | a stall together with the system: the thread has slept, in one call, for the whole time |
-/// | that it is this thread now | `--cfg tokio_unstable`; a measured poll in progress with hooks, or of a current-thread runtime | that no `block_in_place` has moved the worker |
+/// | that it is this thread now | `--cfg tokio_unstable`; a current-thread runtime; a measured poll in progress with hooks | that no `block_in_place` has moved the worker |
 /// | a sign of life | publications, polls, the answer to a probe | that the worker gets on |
 /// | the end | the threads of the workers; the sentinel | that nobody runs the worker |
 ///
@@ -512,8 +512,9 @@ impl Source for TokioRuntime {
         evidence.progress = signs.into_iter().fold(0, u64::wrapping_add);
         evidence.poll_age = reading.poll_age;
         evidence.thread_id = thread.as_ref().and_then(|thread| thread.number);
+        // A current-thread runtime hands its worker to nobody during a poll.
         let is_of_poll = activity.is_settled && reading.poll_age.is_some();
-        evidence.is_current = thread.is_some() && (settled.is_some() || is_of_poll);
+        evidence.is_current = thread.is_some() && (settled.is_some() || is_of_poll || !self.multi_thread);
         Some(evidence)
     }
 

@@ -18,6 +18,8 @@ pub enum Attribute {
     WorkerState,
     /// What the worker spends its time on.
     WorkerMicrostate,
+    /// Why the worker stalled.
+    StallCause,
     /// Name of a group of tasks.
     TaskGroup,
     /// State of a thread of the blocking pool.

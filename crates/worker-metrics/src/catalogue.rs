@@ -11,6 +11,7 @@ use crate::counter::Counter;
 use crate::histogram::HistogramSnapshot;
 use crate::microstate::{Microstate, MicrostateTimes};
 use crate::snapshot::{Snapshot, TaskGroupSnapshot, WorkerSnapshot, WorkerState};
+use crate::stall_cause::StallCause;
 
 /// One metric: its name below the namespace, its meaning, and how it is read from a [`Snapshot`].
 #[derive(Debug)]
@@ -110,6 +111,11 @@ pub enum Reading {
     TaskGroupHistogram(fn(&TaskGroupSnapshot) -> &HistogramSnapshot),
     /// A histogram of each worker, without buckets where unknown; reduced to their sum.
     WorkerHistogram(fn(&WorkerSnapshot) -> &HistogramSnapshot),
+    /// A count of each worker for each cause of a stall; reduced to their sums.
+    WorkerCountByCause(fn(&WorkerSnapshot, StallCause) -> Option<u64>),
+    /// A histogram of each worker for each cause of a stall, without buckets where unknown; reduced
+    /// to their sums.
+    WorkerHistogramByCause(fn(&WorkerSnapshot, StallCause) -> &HistogramSnapshot),
 }
 
 /// One value of the attribute of [`Reading::CountByState`], and how its count is read.
@@ -132,7 +138,9 @@ impl Definition {
             | Reading::WorkerValue(_)
             | Reading::WorkerTime { .. }
             | Reading::WorkerTimeByMicrostate(_)
-            | Reading::WorkerHistogram(_) => Level::Worker,
+            | Reading::WorkerHistogram(_)
+            | Reading::WorkerCountByCause(_)
+            | Reading::WorkerHistogramByCause(_) => Level::Worker,
             Reading::TaskGroupHistogram(_) => Level::TaskGroup,
         }
     }
@@ -144,6 +152,9 @@ impl Definition {
             Reading::CountByState(attribute, _) => Some(attribute),
             Reading::WorkerTime { state: Some(_), .. } => Some(Attribute::WorkerState),
             Reading::WorkerTimeByMicrostate(_) => Some(Attribute::WorkerMicrostate),
+            Reading::WorkerCountByCause(_) | Reading::WorkerHistogramByCause(_) => {
+                Some(Attribute::StallCause)
+            }
             _ => None,
         }
     }
@@ -156,6 +167,9 @@ impl Definition {
             Reading::CountByState(_, counts) => counts.iter().map(|count| count.state).collect(),
             Reading::WorkerTime { state: Some(state), .. } => vec![state],
             Reading::WorkerTimeByMicrostate(_) => Microstate::ALL.map(Microstate::as_str).to_vec(),
+            Reading::WorkerCountByCause(_) | Reading::WorkerHistogramByCause(_) => {
+                StallCause::ALL.map(StallCause::as_str).to_vec()
+            }
             _ => Vec::new(),
         }
     }
@@ -274,11 +288,11 @@ catalogue! {
                 state: None,
             };
         WorkerStalls = "worker.stalls", Counter "{stall}",
-            "Number of times the worker stalled.", Recommended,
-            Reading::WorkerValue(|worker| worker.stall_count);
+            "Number of times the worker stalled, by cause.", Recommended,
+            Reading::WorkerCountByCause(|worker, cause| worker.stalls.count(cause));
         WorkerStallDuration = "worker.stall.duration", Histogram "s",
-            "Duration of stalls of the worker that have ended.", Recommended,
-            Reading::WorkerHistogram(|worker| &worker.stall_duration_histogram);
+            "Duration of stalls of the worker that have ended, by cause.", Recommended,
+            Reading::WorkerHistogramByCause(|worker, cause| worker.stalls.duration_histogram(cause));
         TimerDelay = "timer.delay", Histogram "s",
             "Time by which a timer on the runtime was late.", Recommended,
             Reading::Histogram(|snapshot| &snapshot.timer_delay_histogram);

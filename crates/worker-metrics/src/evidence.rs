@@ -6,8 +6,9 @@ use std::time::Duration;
 
 /// What shows whether a worker gets on, as of one moment.
 ///
-/// By itself a worker that publishes nothing proves nothing: it may be saturated, wait for a CPU, or
-/// be suspended. A watchdog takes this together with what the system says of the worker's thread.
+/// By itself a worker that publishes nothing proves nothing: it may be saturated, wait for a CPU,
+/// or be suspended. A watchdog takes this together with what the system says of the worker's
+/// thread.
 ///
 /// # Examples
 ///

@@ -81,6 +81,7 @@ impl Namespace {
             Attribute::WorkerIndex => return format!("{}.worker.index", self.0),
             Attribute::WorkerState => return format!("{}.worker.state", self.0),
             Attribute::WorkerMicrostate => return format!("{}.worker.microstate", self.0),
+            Attribute::StallCause => return format!("{}.stall.cause", self.0),
             Attribute::TaskGroup => return format!("{}.task.group.name", self.0),
             Attribute::BlockingThreadState => return format!("{}.blocking.thread.state", self.0),
         };

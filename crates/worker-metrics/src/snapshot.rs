@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::histogram::HistogramSnapshot;
-use crate::{Counter, MicrostateTimes};
+use crate::{Counter, MicrostateTimes, StallCause, StallSnapshot};
 
 /// The values of one runtime or pool at one moment.
 ///
@@ -97,10 +97,8 @@ pub struct WorkerSnapshot {
     pub local_queue_depth: Option<u64>,
     /// Time in each state of the worker.
     pub microstates: Option<MicrostateTimes>,
-    /// Times it stalled.
-    pub stall_count: Option<u64>,
-    /// Stalls that have ended by duration; without buckets where unknown.
-    pub stall_duration_histogram: HistogramSnapshot,
+    /// Its stalls, by cause.
+    pub stalls: StallSnapshot,
     /// Polls by duration; without buckets where unknown.
     pub poll_time_histogram: HistogramSnapshot,
     /// Schedulings by the delay until the poll; without buckets where unknown.
@@ -211,6 +209,14 @@ impl Snapshot {
         &mut self.workers
     }
 
+    /// The causes for which any worker has stalled so far, and [`StallCause::Unknown`] where stalls
+    /// are known.
+    pub fn stall_causes(&self) -> impl Iterator<Item = StallCause> + Clone {
+        StallCause::ALL
+            .into_iter()
+            .filter(|cause| self.workers.iter().any(|worker| worker.stalls.has(*cause)))
+    }
+
     /// How many workers are in `state`.
     ///
     /// **Absent when** the source does not know the states.
@@ -250,19 +256,18 @@ impl WorkerSnapshot {
             mean_poll_time,
             local_queue_depth,
             microstates,
-            stall_count,
-            stall_duration_histogram,
+            stalls,
             poll_time_histogram,
             schedule_latency_histogram,
             counts,
         } = self;
         *state = None;
         *counts = [None; Counter::COUNT];
-        [unpark_count, local_queue_depth, stall_count].into_iter().for_each(|count| *count = None);
+        [unpark_count, local_queue_depth].into_iter().for_each(|count| *count = None);
         [busy_duration, progress_age, mean_poll_time].into_iter().for_each(|time| *time = None);
         *microstates = None;
-        let histograms = [stall_duration_histogram, poll_time_histogram, schedule_latency_histogram];
-        histograms.into_iter().for_each(HistogramSnapshot::clear);
+        stalls.clear();
+        [poll_time_histogram, schedule_latency_histogram].into_iter().for_each(HistogramSnapshot::clear);
     }
 }
 

@@ -17,6 +17,10 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StallCause {
+    /// None of the others is proved. The first: it is the one of which there are series before any
+    /// stall.
+    #[default]
+    Unknown,
     /// It computes: split the work with yields, or move it to `spawn_blocking` or a pool.
     Computing,
     /// It waits for a lock, a condition variable or a channel: hold locks for a shorter time, or
@@ -30,34 +34,31 @@ pub enum StallCause {
     Waiting,
     /// It would run, and gets no CPU: too many threads, a quota, or a neighbour.
     NoCpu,
-    /// None of these is proved.
-    #[default]
-    Unknown,
 }
 
 impl StallCause {
     /// Every cause, in the order of the series.
     pub const ALL: [Self; 7] = [
+        Self::Unknown,
         Self::Computing,
         Self::Lock,
         Self::BlockingIo,
         Self::Sleeping,
         Self::Waiting,
         Self::NoCpu,
-        Self::Unknown,
     ];
 
     /// The value of the attribute.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Unknown => "unknown",
             Self::Computing => "computing",
             Self::Lock => "lock",
             Self::BlockingIo => "blocking_io",
             Self::Sleeping => "sleeping",
             Self::Waiting => "waiting",
             Self::NoCpu => "no_cpu",
-            Self::Unknown => "unknown",
         }
     }
 
@@ -72,13 +73,13 @@ impl fmt::Display for StallCause {
     /// What the worker does, in words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Unknown => "cause unknown",
             Self::Computing => "computing",
             Self::Lock => "waiting for a lock",
             Self::BlockingIo => "blocking I/O",
             Self::Sleeping => "sleeping",
             Self::Waiting => "waiting for a child or another thread",
             Self::NoCpu => "no CPU available",
-            Self::Unknown => "cause unknown",
         })
     }
 }

@@ -100,7 +100,7 @@ impl Section {
             Self::Recording => recording::report(rounds),
             Self::Export => export::report(rounds),
             Self::Growth => growth::report(rounds),
-            Self::Watchdog => watchdog::report(rounds).into(),
+            Self::Watchdog => watchdog::report(rounds),
         }
     }
 }

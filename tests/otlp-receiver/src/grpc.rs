@@ -1,10 +1,14 @@
-//! OTLP/gRPC: the generated `MetricsService` over the store.
+//! OTLP/gRPC: the generated `MetricsService` and `LogsService` over the store.
 //! Served by `server`, behind the gate.
 //! Never decides on a fault: the gate did.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, response::Response};
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsServiceRequest, ExportLogsServiceResponse,
+    logs_service_server::{LogsService, LogsServiceServer},
+};
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
     metrics_service_server::{MetricsService, MetricsServiceServer},
@@ -36,14 +40,30 @@ impl MetricsService for Service {
     }
 }
 
+#[tonic::async_trait]
+impl LogsService for Service {
+    async fn export(
+        &self,
+        request: Request<ExportLogsServiceRequest>,
+    ) -> Result<tonic::Response<ExportLogsServiceResponse>, Status> {
+        self.store.accept_logs(request.into_inner());
+        Ok(tonic::Response::new(ExportLogsServiceResponse::default()))
+    }
+}
+
 /// The gRPC server's routes.
 pub(crate) fn router(store: Arc<Store>) -> Router {
+    let logs = LogsServiceServer::new(Service { store: store.clone() })
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Zstd);
     let service = MetricsServiceServer::new(Service { store })
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(MAX_MESSAGE);
     // The generated service answers other paths itself, as gRPC wants it.
-    Router::new().fallback_service(service)
+    Router::new()
+        .route_service("/opentelemetry.proto.collector.logs.v1.LogsService/{method}", logs)
+        .fallback_service(service)
 }
 
 /// The answer to an accepted request, the same on both protocols.

@@ -1,4 +1,4 @@
-//! OTLP/HTTP with protobuf bodies: `POST /v1/metrics` over the store.
+//! OTLP/HTTP with protobuf bodies: `POST /v1/metrics` and `POST /v1/logs` over the store.
 //! Served by `server`, behind the gate.
 //! Never decides on a fault: the gate did.
 
@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
 use tonic::Code;
@@ -26,6 +27,8 @@ use crate::{
 
 /// The path of the metrics signal, as OTLP fixes it.
 pub(crate) const PATH: &str = "/v1/metrics";
+/// The path of the logs signal.
+const PATH_OF_LOGS: &str = "/v1/logs";
 
 /// The media type of the messages.
 pub(crate) const PROTOBUF: &str = "application/x-protobuf";
@@ -33,7 +36,11 @@ pub(crate) const PROTOBUF: &str = "application/x-protobuf";
 /// The HTTP server's routes.
 pub(crate) fn router(store: Arc<Store>) -> Router {
     // The gate limits bodies already.
-    Router::new().route(PATH, post(export)).layer(DefaultBodyLimit::disable()).with_state(store)
+    Router::new()
+        .route(PATH, post(export))
+        .route(PATH_OF_LOGS, post(export_logs))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(store)
 }
 
 async fn export(
@@ -42,39 +49,58 @@ async fn export(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    match read::<ExportMetricsServiceRequest>(&headers, &body) {
+        Ok(request) => {
+            store.accept(request);
+            protobuf(StatusCode::OK, acknowledgement(Some(&partial_success)).encode_to_vec())
+        }
+        Err(refused) => *refused,
+    }
+}
+
+async fn export_logs(State(store): State<Arc<Store>>, headers: HeaderMap, body: Bytes) -> Response {
+    match read::<ExportLogsServiceRequest>(&headers, &body) {
+        Ok(request) => {
+            store.accept_logs(request);
+            protobuf(StatusCode::OK, ExportLogsServiceResponse::default().encode_to_vec())
+        }
+        Err(refused) => *refused,
+    }
+}
+
+/// The message of a request, or the refusal of one that is none.
+fn read<M: Message + Default>(headers: &HeaderMap, body: &Bytes) -> Result<M, Box<Response>> {
+    let refusal = |status, code, message: &str| Err(Box::new(refusal(status, code, message, None)));
     if !is_protobuf(headers.get(header::CONTENT_TYPE)) {
         let message = "the content type is not accepted; send application/x-protobuf";
-        return refusal(415, Code::InvalidArgument, message, None);
+        return refusal(415, Code::InvalidArgument, message);
     }
     let encoding = match headers.get(header::CONTENT_ENCODING).map(HeaderValue::to_str).transpose() {
         Ok(encoding) => encoding,
         Err(_) => Some("not even text"),
     };
-    let decoded = match decode(encoding, &body) {
+    let decoded = match decode(encoding, body) {
         Ok(decoded) => decoded,
         Err(EncodingError::Unsupported) => {
             let message = "the content encoding is not accepted; send gzip, zstd or none";
-            return refusal(415, Code::InvalidArgument, message, None);
+            return refusal(415, Code::InvalidArgument, message);
         }
         Err(EncodingError::Broken) => {
             let message = "the body is not what its content encoding says; compress it anew";
-            return refusal(400, Code::InvalidArgument, message, None);
+            return refusal(400, Code::InvalidArgument, message);
         }
         Err(EncodingError::TooLarge) => {
             let message = "the body is too large; send fewer points at once";
-            return refusal(413, Code::ResourceExhausted, message, None);
+            return refusal(413, Code::ResourceExhausted, message);
         }
     };
-    match ExportMetricsServiceRequest::decode(&*decoded) {
-        Ok(request) => {
-            store.accept(request);
-            protobuf(StatusCode::OK, acknowledgement(Some(&partial_success)).encode_to_vec())
-        }
-        Err(error) => {
-            let message = format!("the body is no ExportMetricsServiceRequest: {error}");
-            refusal(400, Code::InvalidArgument, &message, None)
-        }
-    }
+    M::decode(&*decoded).or_else(|error| {
+        refusal(400, Code::InvalidArgument, &format!("the body is no {}: {error}", name_of::<M>()))
+    })
+}
+
+fn name_of<M>() -> &'static str {
+    std::any::type_name::<M>().rsplit("::").next().unwrap_or_default()
 }
 
 /// A status with a `google.rpc.Status` as its body.

@@ -10,6 +10,7 @@
 //!
 //! * What it received: [`Receiver::snapshot`] gives a [`Document`]; [`Receiver::requests`] the
 //!   messages themselves, if asked for; [`Receiver::last_transport`] how the last one travelled.
+//! * Log records: [`Receiver::logs`].
 //! * How each series came: [`Receiver::series`] with all points, [`Receiver::violations`] with
 //!   those that cannot be right; [`Receiver::resources`] and [`Receiver::scopes`] with all there
 //!   were.

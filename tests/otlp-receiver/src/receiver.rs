@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::{
+    collector::metrics::v1::ExportMetricsServiceRequest, logs::v1::ResourceLogs,
+};
 use tokio::net::TcpSocket;
 
 #[cfg(feature = "tls")]
@@ -159,6 +161,12 @@ impl Receiver {
     #[must_use]
     pub fn requests(&self) -> Vec<ExportMetricsServiceRequest> {
         self.store.read().requests().to_vec()
+    }
+
+    /// The accepted log records with their resource and scope, in order of arrival.
+    #[must_use]
+    pub fn logs(&self) -> Vec<ResourceLogs> {
+        self.store.read().logs().to_vec()
     }
 
     /// The distinct resources of all accepted requests, in order of arrival.

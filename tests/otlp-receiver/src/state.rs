@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use opentelemetry_proto::tonic::{
-    collector::metrics::v1::ExportMetricsServiceRequest, common::v1::InstrumentationScope,
+    collector::{logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest},
+    common::v1::InstrumentationScope,
+    logs::v1::ResourceLogs,
 };
 use prost::Message;
 
@@ -45,6 +47,7 @@ pub struct State {
     transports: Vec<Transport>,
     /// `None` if requests are not kept.
     requests: Option<Vec<ExportMetricsServiceRequest>>,
+    logs: Vec<ResourceLogs>,
 }
 
 /// TCP connections that were accepted, whatever came of them.
@@ -112,6 +115,16 @@ impl State {
     #[must_use]
     pub fn live_series(&self) -> usize {
         self.streams.values().map(|stream| stream.series.len()).sum()
+    }
+
+    /// The log records with their resource and scope, in order of arrival.
+    #[must_use]
+    pub fn logs(&self) -> &[ResourceLogs] {
+        &self.logs
+    }
+
+    pub(crate) fn accept_logs(&mut self, request: ExportLogsServiceRequest) {
+        self.logs.extend(request.resource_logs);
     }
 
     /// How each request that arrived as a whole travelled, if requests are kept; otherwise the last

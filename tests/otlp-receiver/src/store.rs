@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 
 use crate::{Protocol, State, Transport};
@@ -38,6 +39,11 @@ impl Store {
 
     pub(crate) fn accept(&self, request: ExportMetricsServiceRequest) {
         self.read().accept(request);
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn accept_logs(&self, request: ExportLogsServiceRequest) {
+        self.read().accept_logs(request);
         self.changed.notify_all();
     }
 

@@ -7,19 +7,22 @@ use std::time::Duration;
 
 use crate::stall::Stall;
 
-/// A thread that looks at every attached source again and again, and counts the stalls of their
-/// workers.
+/// A thread that looks at every attached source again and again, and counts and reports the stalls
+/// of their workers.
 ///
-/// Given to [`Options::with_watchdog`](crate::Options::with_watchdog). A worker is stalled from the
-/// stall threshold of its source on, 1 s unless that sets another.
+/// Given to [`Options::with_watchdog`](crate::Options::with_watchdog). A worker is stalled when
+/// that is [proved](crate::Proof), from the stall threshold of its source on, 1 s unless that sets
+/// another.
 ///
-/// * `*.worker.stalls` counts them, also those that begin and end between two collections.
+/// * `*.worker.stalls` counts them by [cause](worker_metrics::StallCause), also those that begin
+///   and end between two collections.
 /// * `*.worker.stall.duration` has the durations of those that have ended, between bounds of its
 ///   own.
-/// * The OpenTelemetry log has a warning of each, once, and [`on_stall`](Self::on_stall) is called,
-///   while the worker is stalled.
-/// * A collection sees a stall at once, where without a watchdog a Tokio runtime needs two
-///   collections that fall into it (test `the_first_collection_sees_a_stall_at_once`).
+/// * The OpenTelemetry log has a warning of each, with its code, while it lasts: at most five a
+///   minute in full, and the others added up. [`on_stall`](Self::on_stall) is called for all of
+///   them, and [`on_stall_end`](Self::on_stall_end) when they have ended.
+/// * A collection sees a stall at once (test `the_first_collection_sees_a_stall_at_once`). Without
+///   a watchdog a Tokio worker is stalled only in a poll whose age is known exactly.
 ///
 /// It starts with the first source that is attached, and ends with the last clone of the
 /// instrumentation and the last attachment (test
@@ -27,18 +30,21 @@ use crate::stall::Stall;
 ///
 /// # How exact it is
 ///
-/// A stall that outlasts the threshold by two intervals is counted: one may pass before a look sees
-/// the poll of a Tokio worker, and another before a look sees that the threshold is reached. The
-/// duration is the age at the last look into the stall, and the time from there to the latest
-/// moment at which it can have ended. It differs from the truth by no more than one interval,
-/// either way (test `the_duration_differs_from_the_truth_by_no_more_than_one_interval`); a system
-/// that lets the thread wait makes that interval longer. A stall during which the source is
-/// detached is counted and has no duration.
+/// A poll whose age is known is a stall at the first look after the threshold, and a sleep at the
+/// first look that has seen it for that long, up to two intervals after it began to count. The
+/// duration differs from the truth by no more than one interval, either way (test
+/// `the_duration_differs_from_the_truth_by_no_more_than_one_interval`); a system that lets the
+/// thread wait makes that interval longer, and one that lets it wait for more than 2.5 intervals
+/// makes it forget the sleep that it has seen. A stall during which the source is detached is
+/// counted and has no duration.
 ///
 /// # Cost
 ///
-/// A look reads the counters that a collection without histograms reads, and allocates nothing in a
-/// steady state (test `a_steady_observation_allocates_nothing`). The workers are not involved.
+/// A look reads the counters of each worker and, of one that runs, two small files of the system,
+/// which are kept open. It allocates nothing in a steady state (test
+/// `a_steady_observation_allocates_nothing`). The workers are not involved, but for the probes of
+/// their source. The first report of a process reads the names of the program, on a thread of its
+/// own.
 /// `docs/benchmarks.md` has what it takes, with `cargo run --release -p bench`.
 ///
 /// # Examples
@@ -55,6 +61,9 @@ use crate::stall::Stall;
 pub struct Watchdog {
     interval: Duration,
     on_stall: Option<Arc<Callback>>,
+    on_stall_end: Option<Arc<Callback>>,
+    is_discreet: bool,
+    sends_records: bool,
 }
 
 type Callback = dyn Fn(&Stall) + Send + Sync;
@@ -80,19 +89,44 @@ impl Watchdog {
         if interval > Self::LONGEST_INTERVAL {
             return Err(IntervalError::TooLong(interval));
         }
-        Ok(Self { interval, on_stall: None })
+        Ok(Self { interval, ..Self::default() })
     }
 
-    /// Sets what is called once for each stall, on the watchdog's thread; the last one that is set
-    /// counts.
+    /// Sets what is called once for each stall, as soon as it is proved and its functions are
+    /// named, on a thread that does nothing but report; the last one that is set counts.
     ///
-    /// The watchdog looks at nothing until it returns, and dropping the last clone of the
-    /// instrumentation waits for that, for a second at most. If it panics, that is logged once, and
-    /// it is called again at the next stall. It must not hold the instrumentation or an attachment
-    /// for good: neither would end.
+    /// The watchdog goes on looking meanwhile, and counts what it finds once this returns. Dropping
+    /// the last clone of the instrumentation waits for that, for a second at most. If it panics,
+    /// that is logged once, and it is called again at the next stall. It must not hold the
+    /// instrumentation or an attachment for good: neither would end.
     #[must_use]
     pub fn on_stall(mut self, callback: impl Fn(&Stall) + Send + Sync + 'static) -> Self {
         self.on_stall = Some(Arc::new(callback));
+        self
+    }
+
+    /// Sets what is called once for each stall when it has ended, with its
+    /// [duration](Stall::duration); otherwise as [`on_stall`](Self::on_stall). A stall during which
+    /// the source is detached has no end.
+    #[must_use]
+    pub fn on_stall_end(mut self, callback: impl Fn(&Stall) + Send + Sync + 'static) -> Self {
+        self.on_stall_end = Some(Arc::new(callback));
+        self
+    }
+
+    /// Leaves peers' addresses and the paths of files out of every [`Stall`]: what the thread waits
+    /// on is then a socket or a file, and nothing more.
+    #[must_use]
+    pub fn without_addresses(mut self) -> Self {
+        self.is_discreet = true;
+        self
+    }
+
+    /// Sends no stall as a log record, neither by OTLP nor through a [logger
+    /// provider](crate::Instrumentation::register_logs).
+    #[must_use]
+    pub fn without_log_records(mut self) -> Self {
+        self.sends_records = false;
         self
     }
 
@@ -107,11 +141,31 @@ impl Watchdog {
             callback(stall);
         }
     }
+
+    pub(crate) fn call_at_end(&self, stall: &Stall) {
+        if let Some(callback) = &self.on_stall_end {
+            callback(stall);
+        }
+    }
+
+    pub(crate) fn sends_records(&self) -> bool {
+        self.sends_records
+    }
+
+    pub(crate) fn is_discreet(&self) -> bool {
+        self.is_discreet
+    }
 }
 
 impl Default for Watchdog {
     fn default() -> Self {
-        Self { interval: Self::DEFAULT_INTERVAL, on_stall: None }
+        Self {
+            interval: Self::DEFAULT_INTERVAL,
+            on_stall: None,
+            on_stall_end: None,
+            is_discreet: false,
+            sends_records: true,
+        }
     }
 }
 
@@ -120,18 +174,28 @@ impl fmt::Debug for Watchdog {
         f.debug_struct("Watchdog")
             .field("interval", &self.interval)
             .field("on_stall", &self.on_stall.is_some())
+            .field("on_stall_end", &self.on_stall_end.is_some())
+            .field("without_addresses", &self.is_discreet)
+            .field("without_log_records", &!self.sends_records)
             .finish()
     }
 }
 
-/// Equal with the same interval and the same callback, not one that does the same.
+/// Equal with the same settings and the same callbacks, not ones that do the same.
 impl PartialEq for Watchdog {
     fn eq(&self, other: &Self) -> bool {
-        let same_callback = match (&self.on_stall, &other.on_stall) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (one, other) => one.is_none() && other.is_none(),
-        };
-        self.interval == other.interval && same_callback
+        self.interval == other.interval
+            && self.is_discreet == other.is_discreet
+            && self.sends_records == other.sends_records
+            && is_same(&self.on_stall, &other.on_stall)
+            && is_same(&self.on_stall_end, &other.on_stall_end)
+    }
+}
+
+fn is_same(one: &Option<Arc<Callback>>, other: &Option<Arc<Callback>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (one, other) => one.is_none() && other.is_none(),
     }
 }
 

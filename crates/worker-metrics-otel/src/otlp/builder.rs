@@ -15,6 +15,7 @@ use super::config::Tls;
 use super::config::{Compression, Environment, Headers, OtlpError, OtlpResource, Protocol, RetryPolicy};
 use super::connection::ConnectionSettings;
 use super::destination::{Destinations, key};
+use super::events::Events;
 use super::exporter::OtlpExporter;
 use super::pipeline::{Pipeline, PipelineReport};
 use super::push::{Check, Push};
@@ -327,9 +328,10 @@ impl Otlp {
             has_warned_of_foreign_answer: AtomicBool::new(false),
         });
         let outbox = destinations.outbox(key, temporality, &histogram_options, self.settings.limits);
-        let report = Arc::new(PipelineReport::new(&client, &outbox, interval));
+        let events = Arc::new(Events::new(client.clone(), &network, timeout));
+        let report = Arc::new(PipelineReport::new(&client, &outbox, &events, interval));
         destinations.add_report(&report);
-        Ok((Pipeline { registry, numbers, outbox, client, network, timeout, report }, temporality))
+        Ok((Pipeline { registry, numbers, outbox, client, events, network, timeout, report }, temporality))
     }
 }
 

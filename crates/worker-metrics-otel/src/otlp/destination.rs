@@ -14,6 +14,7 @@ use super::wire::Limits;
 use crate::lock::lock;
 use crate::options::HistogramOptions;
 use crate::source::{Attached, Last};
+use crate::stall::StallRecord;
 
 /// Where the pipelines of an instrumentation lead. A pipeline that is rebuilt finds what its
 /// receiver has already.
@@ -84,6 +85,11 @@ impl Destinations {
         let mut reports = lock(&self.reports);
         reports.retain(|report| report.is_open());
         reports.push(report.clone());
+    }
+
+    /// Sends a stall to every receiver, and returns at once.
+    pub(crate) fn send_event(&self, record: &StallRecord) {
+        self.reports().iter().for_each(|report| report.send_event(record));
     }
 
     /// The pipelines that there are.

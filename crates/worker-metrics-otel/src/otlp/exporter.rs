@@ -115,7 +115,12 @@ impl PushMetricExporter for OtlpExporter {
         if self.is_shut_down.swap(true, Relaxed) {
             return Err(OTelSdkError::AlreadyShutdown);
         }
+        let deadline = later(timeout);
         let result = self.export_last_values(timeout);
+        let events = self.pipeline.events.clone();
+        let sent = self.pipeline.network.run(async move { events.sent(deadline).await });
+        // `None` means that the thread has ended, and everything with it.
+        let _ = futures_executor::block_on(sent);
         self.pipeline.close();
         result
     }

@@ -12,6 +12,7 @@ mod config;
 mod connection;
 mod delivery;
 mod destination;
+mod events;
 mod exporter;
 mod outbox;
 mod pipeline;

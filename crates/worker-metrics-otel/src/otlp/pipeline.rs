@@ -12,11 +12,13 @@ use opentelemetry::otel_warn;
 use opentelemetry_sdk::Resource;
 use tokio::time::Instant;
 
-use super::client::{Cause, Client, ExportError, NetworkThread, named};
+use super::client::{Cause, Client, ExportError, NetworkThread, Signal, named};
+use super::events::Events;
 use super::outbox::{Export, Outbox};
 use crate::lock::lock;
 use crate::numbers_route::NumbersRoute;
 use crate::source::Registry;
+use crate::stall::StallRecord;
 use crate::status::OtlpStatus;
 
 /// From the attached sources to one receiver.
@@ -26,6 +28,7 @@ pub(super) struct Pipeline {
     pub(super) numbers: Arc<NumbersRoute>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) client: Arc<Client>,
+    pub(super) events: Arc<Events>,
     pub(super) network: NetworkThread,
     pub(super) timeout: Duration,
     pub(super) report: Arc<PipelineReport>,
@@ -35,6 +38,7 @@ pub(super) struct Pipeline {
 pub(crate) struct PipelineReport {
     client: Arc<Client>,
     outbox: Arc<Outbox>,
+    events: Arc<Events>,
     /// The interval of a push; an exporter is driven by a reader.
     interval: Option<Duration>,
     made_at: std::time::Instant,
@@ -61,6 +65,7 @@ const MOST_TOGETHER: usize = 1_000_000;
 impl Pipeline {
     /// Collects what there is to send.
     pub(super) fn collect(&self, resource: &Resource) -> Option<Export> {
+        self.events.remember(resource);
         self.outbox.begin(&self.registry, resource, self.numbers.for_otlp(), SystemTime::now())
     }
 
@@ -130,14 +135,14 @@ async fn send(client: &Client, foreign: Option<Bytes>, export: Option<Export>, d
     if let Some(foreign) = foreign {
         let together = requests.clone().next().filter(|own| foreign.len() + own.body.len() <= MOST_TOGETHER);
         let mut sent = match together {
-            None => client.send(foreign.clone(), deadline).await,
+            None => client.send(Signal::Metrics, foreign.clone(), deadline).await,
             Some(first) => {
                 requests.next();
                 // Two encoded requests, one after the other, are one: the field repeats.
                 let mut both = BytesMut::with_capacity(foreign.len() + first.body.len());
                 both.put_slice(&foreign);
                 both.put_slice(&first.body);
-                own = client.send(both.freeze(), deadline).await;
+                own = client.send(Signal::Metrics, both.freeze(), deadline).await;
                 settle(first.id, &own);
                 own.clone()
             }
@@ -145,7 +150,7 @@ async fn send(client: &Client, foreign: Option<Bytes>, export: Option<Export>, d
         // What a receiver has against ours must not cost the program its own.
         let is_refused = sent.as_ref().is_err_and(|error| error.cause.is_about_the_contents());
         if is_refused && together.is_some() {
-            sent = client.send(foreign, deadline).await;
+            sent = client.send(Signal::Metrics, foreign, deadline).await;
         }
         let is_over = sent.as_ref().is_err_and(|error| error.cause.is_about_the_connection());
         if is_over && own.is_ok() {
@@ -157,7 +162,7 @@ async fn send(client: &Client, foreign: Option<Bytes>, export: Option<Export>, d
         }
     }
     for request in requests {
-        let sent = client.send(request.body.clone(), deadline).await;
+        let sent = client.send(Signal::Metrics, request.body.clone(), deadline).await;
         settle(request.id, &sent);
         if let Err(error) = sent {
             let is_over = error.cause.is_about_the_connection();
@@ -171,10 +176,16 @@ async fn send(client: &Client, foreign: Option<Bytes>, export: Option<Export>, d
 }
 
 impl PipelineReport {
-    pub(super) fn new(client: &Arc<Client>, outbox: &Arc<Outbox>, interval: Option<Duration>) -> Self {
+    pub(super) fn new(
+        client: &Arc<Client>,
+        outbox: &Arc<Outbox>,
+        events: &Arc<Events>,
+        interval: Option<Duration>,
+    ) -> Self {
         Self {
             client: client.clone(),
             outbox: outbox.clone(),
+            events: events.clone(),
             interval,
             made_at: std::time::Instant::now(),
             is_open: AtomicBool::new(true),
@@ -212,6 +223,11 @@ impl PipelineReport {
             failed = failed.to_string(),
             message = format!("Worker metrics are not exported to {error}")
         );
+    }
+
+    /// Sends a stall to the receiver, and returns at once.
+    pub(super) fn send_event(&self, record: &StallRecord) {
+        self.events.send(record);
     }
 
     /// Whether the pipeline is still there.

@@ -76,6 +76,7 @@ impl Push {
         check: Check,
     ) -> Self {
         let pipeline = Arc::new(pipeline);
+        pipeline.events.remember(&resource);
         let (flushes, asked_for) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
         // The pipeline owns the thread, and must not be dropped on it.
@@ -179,7 +180,12 @@ impl Running {
             Either::Left(_) => None,
         };
         if let Some(last) = last {
-            last.answer(self.export(Some(last.deadline)).await);
+            let exported = self.export(Some(last.deadline)).await;
+            let events = self.pipeline.upgrade().map(|pipeline| pipeline.events.clone());
+            if let Some(events) = events {
+                events.sent(last.deadline).await;
+            }
+            last.answer(exported);
         }
     }
 

@@ -120,7 +120,7 @@ impl Attached {
 
     /// The number of series of the metric that has the most.
     pub(crate) fn most_series(&self) -> usize {
-        self.rows.iter().map(|row| row.attributes.len()).max().unwrap_or(0)
+        self.rows.iter().map(Row::expected_series).max().unwrap_or(0)
     }
 
     /// Fills `snapshot`. Returns whether the source did: not if it is detached, panics, or has
@@ -144,7 +144,7 @@ impl Attached {
 
     /// A source that panicked is left out from then on: its state may be broken, and with delta
     /// temporality the SDK would count everything once more when its series come back.
-    fn ask<T>(&self, question: impl FnOnce(&dyn Source) -> T) -> Option<T> {
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(&dyn Source) -> T) -> Option<T> {
         if self.has_panicked() {
             return None;
         }

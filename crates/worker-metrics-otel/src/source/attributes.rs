@@ -72,14 +72,18 @@ impl<'a> Attributes<'a> {
             None => vec![None],
         };
         let mut sets = Vec::with_capacity(members.len() * states.len());
-        for member in &members {
-            for state in &states {
-                let mut set = self.source();
-                set.extend(member.clone());
-                set.extend(state.clone());
-                set.sort_by(|one, other| one.key.cmp(&other.key));
-                sets.push(set.into_boxed_slice());
-            }
+        let mut push = |member: &Option<KeyValue>, state: &Option<KeyValue>| {
+            let mut set = self.source();
+            set.extend(member.clone());
+            set.extend(state.clone());
+            set.sort_by(|one, other| one.key.cmp(&other.key));
+            sets.push(set.into_boxed_slice());
+        };
+        if shape.state_attribute == Some(Attribute::StallCause) {
+            // Most causes have no series: those that are there lie side by side.
+            states.iter().for_each(|state| members.iter().for_each(|member| push(member, state)));
+        } else {
+            members.iter().for_each(|member| states.iter().for_each(|state| push(member, state)));
         }
         sets
     }
@@ -108,13 +112,14 @@ impl<'a> Attributes<'a> {
 
 /// The keys of [`Namespace::TOKIO`](worker_metrics::Namespace::TOKIO), whose clones are not even
 /// counted.
-const OF_TOKIO: [&str; 8] = [
+const OF_TOKIO: [&str; 9] = [
     "tokio.runtime.name",
     "tokio.runtime.id",
     "tokio.runtime.flavor",
     "tokio.worker.index",
     "tokio.worker.state",
     "tokio.worker.microstate",
+    "tokio.stall.cause",
     "tokio.task.group.name",
     "tokio.blocking.thread.state",
 ];
@@ -133,10 +138,20 @@ mod tests {
     #[test]
     fn the_keys_of_tokio_are_those_of_its_namespace() {
         use Attribute::{
-            BlockingThreadState, Flavor, Id, Name, TaskGroup, WorkerIndex, WorkerMicrostate, WorkerState,
+            BlockingThreadState, Flavor, Id, Name, StallCause, TaskGroup, WorkerIndex, WorkerMicrostate,
+            WorkerState,
         };
-        let all =
-            [Name, Id, Flavor, WorkerIndex, WorkerState, WorkerMicrostate, TaskGroup, BlockingThreadState];
+        let all = [
+            Name,
+            Id,
+            Flavor,
+            WorkerIndex,
+            WorkerState,
+            WorkerMicrostate,
+            StallCause,
+            TaskGroup,
+            BlockingThreadState,
+        ];
         assert_eq!(all.map(|attribute| Namespace::TOKIO.attribute(attribute)), OF_TOKIO);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use worker_metrics::catalogue::{Reading, Reduction};
-use worker_metrics::{Microstate, MicrostateTimes, Snapshot};
+use worker_metrics::{Microstate, MicrostateTimes, Snapshot, StallCause};
 
 /// The value of one series of a counter, an up-down counter or a gauge.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,7 +49,7 @@ pub(super) fn for_each_number(
     reading: Reading,
     snapshot: &Snapshot,
     series: usize,
-    take: impl FnMut(usize, Number),
+    mut take: impl FnMut(usize, Number),
 ) {
     let workers = snapshot.workers().iter();
     let is_per_worker = |states: usize| series == states * workers.len();
@@ -78,6 +78,17 @@ pub(super) fn for_each_number(
             } else {
                 let of_all = |state| times.clone().filter_map(move |times| of(state, times));
                 give(Microstate::ALL.map(|state| reduce(Reduction::Sum, of_all(state))), take);
+            }
+        }
+        Reading::WorkerCountByCause(read) => {
+            let is_per_worker = is_per_worker(StallCause::ALL.len());
+            let series_of_a_cause = if is_per_worker { workers.len() } else { 1 };
+            for cause in snapshot.stall_causes() {
+                let counts = workers.clone().map(|worker| count(read(worker, cause)));
+                let first = cause.index() * series_of_a_cause;
+                give_reduced(counts, is_per_worker, Reduction::Sum, |series, number| {
+                    take(first + series, number)
+                });
             }
         }
         _ => {}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use worker_metrics::catalogue::{Instrument, Reading};
 use worker_metrics::histogram::{HistogramSnapshot, Scale};
-use worker_metrics::{Definition, Identity, Metric, Snapshot};
+use worker_metrics::{Definition, Identity, Metric, Snapshot, StallCause};
 
 use super::AttributeSet;
 use super::number::{Number, for_each_number};
@@ -45,6 +45,17 @@ impl Row {
         };
         row.base = row.counts_at(base);
         row
+    }
+
+    /// The number of series that there are without any stall: a cause has one from its first stall
+    /// on, but for the unknown one.
+    pub(crate) fn expected_series(&self) -> usize {
+        match self.definition.reading {
+            Reading::WorkerCountByCause(_) | Reading::WorkerHistogramByCause(_) => {
+                self.attributes.len() / StallCause::ALL.len()
+            }
+            _ => self.attributes.len(),
+        }
     }
 
     pub(crate) fn is_histogram(&self) -> bool {
@@ -118,6 +129,19 @@ impl Row {
                     // left out.
                     workers.for_each(|histogram| drop(merged.merge(histogram)));
                     take(0, merged);
+                }
+            }
+            Reading::WorkerHistogramByCause(read) => {
+                for cause in snapshot.stall_causes() {
+                    let workers = snapshot.workers().iter().map(|worker| read(worker, cause));
+                    if self.per_worker {
+                        let first = cause.index() * workers.len();
+                        workers.enumerate().for_each(|(worker, histogram)| take(first + worker, histogram));
+                    } else {
+                        merged.clear();
+                        workers.for_each(|histogram| drop(merged.merge(histogram)));
+                        take(cause.index(), merged);
+                    }
                 }
             }
             _ => {}

@@ -3,12 +3,13 @@
 //! Written by the watchdog, copied into snapshots by every collection. Nothing is allocated once it
 //! is made.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use worker_metrics::Snapshot;
 use worker_metrics::histogram::{Histogram, HistogramWriter, Scale};
+use worker_metrics::{Snapshot, StallCause, WorkerState};
 
-use super::progress::WorkerProgress;
+use super::observation::{Limits, Observation};
+use super::proof::{Change, WorkerProof};
 
 /// Bounds of the durations. Below 0.1 s, the error of the default watchdog, nothing is told apart;
 /// around the default threshold of 1 s they are close; at 10, 30 and 60 s requests and probes time
@@ -18,51 +19,95 @@ const BOUNDS_S: [f64; 11] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 30
 /// The stalls of every worker of one source.
 #[derive(Debug)]
 pub(crate) struct Stalls {
+    limits: Limits,
     workers: Vec<WorkerStalls>,
 }
 
 #[derive(Debug)]
 struct WorkerStalls {
-    progress: WorkerProgress,
-    count: u64,
-    durations: HistogramWriter,
+    proof: WorkerProof,
+    /// How many were proved; the last one has this number.
+    serial: u64,
+    counts: [u64; StallCause::ALL.len()],
+    durations: [HistogramWriter; StallCause::ALL.len()],
 }
 
 impl Stalls {
-    pub(crate) fn new(workers: usize) -> Self {
+    pub(crate) fn new(workers: usize, limits: Limits) -> Self {
         let scale = Scale::explicit(&BOUNDS_S).expect("the bounds ascend from above 0");
         let worker = |_| WorkerStalls {
-            progress: WorkerProgress::default(),
-            count: 0,
-            durations: HistogramWriter::new(Histogram::new(&scale)),
+            proof: WorkerProof::default(),
+            serial: 0,
+            counts: [0; StallCause::ALL.len()],
+            durations: std::array::from_fn(|_| HistogramWriter::new(Histogram::new(&scale))),
         };
-        Self { workers: (0..workers).map(worker).collect() }
+        Self { limits, workers: (0..workers).map(worker).collect() }
     }
 
-    /// Counts what a snapshot of `now` shows, and returns the stalls that have begun: the worker
-    /// and the age of each.
-    pub(crate) fn observe(&mut self, snapshot: &Snapshot, now: Instant) -> Vec<(usize, Duration)> {
-        let mut begun = Vec::new();
-        for (index, (worker, seen)) in self.workers.iter_mut().zip(snapshot.workers()).enumerate() {
-            let change = worker.progress.observe(seen.state, seen.progress_age.unwrap_or_default(), now);
-            if let Some(duration) = change.ended {
-                worker.durations.measure(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
-            }
-            if let Some(age) = change.begun {
-                worker.count += 1;
-                begun.push((index, age));
+    /// Whether the worker's thread has been asleep since an earlier look.
+    pub(crate) fn is_asleep(&self, worker: usize) -> bool {
+        self.workers.get(worker).is_some_and(|worker| worker.proof.is_asleep())
+    }
+
+    /// Takes the next observation of a worker. Returns what is new, and the number of the stall
+    /// that was proved last before it: one that ends is that one, one that begins the next.
+    pub(crate) fn observe(&mut self, worker: usize, seen: &Observation) -> (Change, u64) {
+        let Some(worker) = self.workers.get_mut(worker) else { return (Change::default(), 0) };
+        let change = worker.proof.observe(seen, &self.limits);
+        let serial = worker.serial;
+        worker.serial += u64::from(change.begun.is_some());
+        (change, serial)
+    }
+
+    /// Counts a stall, which may be over by now.
+    pub(crate) fn count(&mut self, worker: usize, serial: u64, cause: StallCause) {
+        if let Some(worker) = self.workers.get_mut(worker) {
+            worker.counts[cause.index()] += 1;
+            if worker.serial == serial {
+                worker.proof.is_certain();
             }
         }
-        begun
     }
 
-    /// Adds to `snapshot` what the source has not filled in itself.
+    /// Counts the duration of a stall that was counted.
+    pub(crate) fn measure(&mut self, worker: usize, cause: StallCause, duration: Duration) {
+        if let Some(worker) = self.workers.get_mut(worker) {
+            let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+            worker.durations[cause.index()].measure(ns);
+        }
+    }
+
+    /// Takes back a stall that was not counted, for good or until more is known.
+    pub(crate) fn take_back(&mut self, worker: usize, serial: u64, is_refuted: bool) {
+        if let Some(worker) = self.workers.get_mut(worker).filter(|worker| worker.serial == serial) {
+            if is_refuted {
+                worker.proof.refute();
+            } else {
+                worker.proof.leave_unsettled();
+            }
+        }
+    }
+
+    /// Adds to `snapshot` what the source has not filled in itself, and says which workers are
+    /// stalled: what is proved, and nothing else.
     pub(crate) fn fill(&self, snapshot: &mut Snapshot) {
         let histograms = snapshot.wants_histograms();
         for (from, into) in self.workers.iter().zip(snapshot.workers_mut()) {
-            into.stall_count.get_or_insert(from.count);
-            if histograms && into.stall_duration_histogram.scale.is_none() {
-                from.durations.histogram().snapshot_into(&mut into.stall_duration_histogram);
+            match into.state {
+                Some(_) if from.proof.is_stalled() => into.state = Some(WorkerState::Stalled),
+                Some(WorkerState::Stalled) => into.state = Some(WorkerState::Busy),
+                _ => {}
+            }
+            if into.stalls.total().is_some() {
+                continue;
+            }
+            into.stalls.set_counts(from.counts);
+            // The unknown one is always there: a reader learns the scale before the first stall.
+            for (cause, durations) in StallCause::ALL.into_iter().zip(&from.durations) {
+                if !histograms || into.stalls.count(cause).is_none() {
+                    continue;
+                }
+                durations.histogram().snapshot_into(into.stalls.duration_histogram_mut(cause));
             }
         }
     }

@@ -1,27 +1,34 @@
 //! A source with the stalls that the watchdog has counted of its workers.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, Weak};
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
-use worker_metrics::{Coverage, Identity, Row, Snapshot, Source, WorkerInfo};
+use worker_metrics::{Coverage, Evidence, Identity, Row, Snapshot, Source, StallCause, WorkerInfo};
 
+use super::event::{Ended, Event, Proved};
+use super::watched_worker::WatchedWorker;
+use super::witness::{Sight, Witness};
 use crate::lock::lock;
-use crate::source::follow;
-use crate::stall::{Stall, Stalls};
+use crate::stall::{Limits, Stalls};
 
 /// A layer around a source: it covers the rows that the source leaves to a watchdog.
 pub(crate) struct WatchedSource {
     source: Arc<dyn Source>,
     definitions: Vec<Row>,
+    /// Whether the source says what shows that its workers get on.
+    has_evidence: bool,
     stalls: Mutex<Stalls>,
+    workers: Mutex<Vec<WatchedWorker>>,
     /// Whether the source panicked on the watchdog's thread.
     has_panicked: AtomicBool,
 }
 
 impl WatchedSource {
-    pub(crate) fn new(source: Arc<dyn Source>) -> Self {
+    /// `interval` is the time from one look of the watchdog to the next.
+    pub(crate) fn new(source: Arc<dyn Source>, interval: Duration) -> Self {
         let definitions = source.definitions().iter().map(|row| {
             let mut row = *row;
             if row.coverage == Coverage::LeftToWatchdog {
@@ -29,9 +36,15 @@ impl WatchedSource {
             }
             row
         });
+        let workers = source.identity().workers;
+        let has_evidence = source.evidence(0).is_some();
+        // The state that a source reports without evidence is by a threshold of its own.
+        let threshold = if has_evidence { source.stall_threshold() } else { Duration::ZERO };
         Self {
             definitions: definitions.collect(),
-            stalls: Mutex::new(Stalls::new(source.identity().workers)),
+            has_evidence,
+            stalls: Mutex::new(Stalls::new(workers, Limits { interval, threshold })),
+            workers: Mutex::new(std::iter::repeat_with(WatchedWorker::default).take(workers).collect()),
             has_panicked: AtomicBool::new(false),
             source,
         }
@@ -47,23 +60,103 @@ impl WatchedSource {
         })
     }
 
-    /// Counts the stalls that the source shows now, and returns those that have begun; `snapshot`
-    /// is a buffer.
-    fn observe(&self, snapshot: &mut Snapshot) -> Vec<Stall> {
+    /// Looks at every worker, counts the stalls, and adds to `events` what is to be reported.
+    /// `snapshot` is a buffer, `known` the threads of the workers of every source.
+    pub(super) fn observe(
+        self: &Arc<Self>,
+        snapshot: &mut Snapshot,
+        known: &[u32],
+        witness: &mut Witness,
+        events: &mut Vec<Event>,
+    ) {
         if self.has_panicked.load(Relaxed) {
-            return Vec::new();
+            return;
         }
+        let mut workers = lock(&self.workers);
         let observed = catch_unwind(AssertUnwindSafe(|| {
-            self.source.collect(snapshot);
-            let begun = lock(&self.stalls).observe(snapshot, Instant::now()).into_iter();
-            begun
-                .map(|(worker, age)| Stall::new(self.source.identity(), worker, age, self.info(worker)))
-                .collect()
+            if !self.has_evidence {
+                self.source.collect(snapshot);
+            }
+            for (worker, watched) in workers.iter_mut().enumerate() {
+                self.observe_worker(worker, watched, snapshot, known, witness, events);
+            }
         }));
-        observed.unwrap_or_else(|_| {
+        if observed.is_err() {
             self.has_panicked.store(true, Relaxed);
-            Vec::new()
-        })
+        }
+    }
+
+    fn observe_worker(
+        self: &Arc<Self>,
+        worker: usize,
+        watched: &mut WatchedWorker,
+        snapshot: &Snapshot,
+        known: &[u32],
+        witness: &mut Witness,
+        events: &mut Vec<Event>,
+    ) {
+        let seen = if self.has_evidence {
+            let is_asleep = lock(&self.stalls).is_asleep(worker);
+            watched.look(&*self.source, worker, is_asleep, known)
+        } else {
+            snapshot.workers().get(worker).map(|it| watched.stated(it, Instant::now()))
+        };
+        let Some(seen) = seen else { return };
+        let (change, serial) = lock(&self.stalls).observe(worker, &seen);
+        if let Some(duration) = change.ended {
+            let (identity, at) = (self.source.identity().clone(), SystemTime::now());
+            events.push(Event::Ended(Ended { identity, worker, serial, at, duration }));
+        }
+        if change.suspected {
+            self.source.probe(worker);
+        }
+        if let Some(own_time) = change.long_polls {
+            events.push(Event::LongPolls { identity: self.source.identity().clone(), worker, own_time });
+        }
+        if let Some(begun) = change.begun {
+            // Before anything that takes time: the poll may end meanwhile.
+            let info = self.info(worker);
+            let seen = watched.thread();
+            let sight = seen.map_or_else(Sight::default, |(thread, look)| witness.see(thread, &look));
+            events.push(Event::Begun(Box::new(Proved {
+                identity: self.source.identity().clone(),
+                source: Arc::downgrade(self),
+                worker,
+                serial: serial + 1,
+                at: SystemTime::now(),
+                begun,
+                info,
+                thread_id: seen.map(|(thread, _)| thread.id()),
+                sight,
+            })));
+        }
+    }
+
+    /// Counts a stall, once it is known why it is.
+    pub(super) fn count(&self, worker: usize, serial: u64, cause: StallCause) {
+        lock(&self.stalls).count(worker, serial, cause);
+    }
+
+    /// Counts the duration of a stall that was counted.
+    pub(super) fn measure(&self, worker: usize, cause: StallCause, duration: Duration) {
+        lock(&self.stalls).measure(worker, cause, duration);
+    }
+
+    /// Takes back a stall that its stack refutes, or does not settle.
+    pub(super) fn take_back(&self, worker: usize, serial: u64, is_refuted: bool) {
+        lock(&self.stalls).take_back(worker, serial, is_refuted);
+    }
+
+    /// Adds the threads of the workers.
+    pub(super) fn threads(&self, known: &mut Vec<u32>) {
+        let workers = lock(&self.workers);
+        known.extend(workers.iter().filter_map(WatchedWorker::thread_id));
+    }
+}
+
+impl fmt::Debug for WatchedSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WatchedSource").field("identity", self.source.identity()).finish_non_exhaustive()
     }
 }
 
@@ -88,65 +181,16 @@ impl Source for WatchedSource {
     fn worker_info(&self, worker: usize) -> WorkerInfo {
         self.source.worker_info(worker)
     }
-}
 
-/// The sources that a watchdog observes. Keeps none of them alive.
-#[derive(Default)]
-pub(crate) struct WatchedSources {
-    sources: Mutex<Vec<Weak<WatchedSource>>>,
-}
-
-impl WatchedSources {
-    pub(crate) fn add(&self, source: &Arc<WatchedSource>) {
-        lock(&self.sources).push(Arc::downgrade(source));
+    fn evidence(&self, worker: usize) -> Option<Evidence> {
+        self.source.evidence(worker)
     }
 
-    /// Observes every source, with a snapshot for each in `snapshots`. Returns the stalls that have
-    /// begun: all sources are counted before any is reported, since a callback may take its time.
-    pub(super) fn observe(&self, snapshots: &mut Observations) -> Vec<Stall> {
-        {
-            let mut sources = lock(&self.sources);
-            sources.retain(|source| source.strong_count() > 0);
-            let is_known = |(source, (known, _)): (&Weak<_>, &(Weak<_>, _))| source.ptr_eq(known);
-            if sources.len() != snapshots.len() || !sources.iter().zip(&*snapshots).all(is_known) {
-                follow(snapshots, sources.iter().cloned(), Snapshot::new);
-            }
-        }
-        let mut stalls = Vec::new();
-        for (source, snapshot) in snapshots {
-            if let Some(source) = source.upgrade() {
-                stalls.append(&mut source.observe(snapshot));
-            }
-        }
-        stalls
+    fn stall_threshold(&self) -> Duration {
+        self.source.stall_threshold()
     }
-}
 
-/// A snapshot without histograms for each source that is observed.
-pub(super) type Observations = Vec<(Weak<WatchedSource>, Snapshot)>;
-
-#[cfg(test)]
-mod tests {
-    use worker_metrics::Pool;
-
-    use super::*;
-
-    #[test]
-    fn a_steady_observation_allocates_nothing() {
-        let watched = WatchedSources::default();
-        let sources: Vec<_> = ["render", "audio"]
-            .into_iter()
-            .map(|name| {
-                let (pool, _batches) = Pool::builder(name).workers(8).build().unwrap();
-                let source = Arc::new(WatchedSource::new(Arc::new(pool)));
-                watched.add(&source);
-                source
-            })
-            .collect();
-        let mut observations = Observations::default();
-        watched.observe(&mut observations);
-        assert_eq!(observations.len(), sources.len());
-        let allocations = allocation_counter::measure(|| drop(watched.observe(&mut observations)));
-        assert_eq!(allocations.count_total, 0);
+    fn probe(&self, worker: usize) {
+        self.source.probe(worker);
     }
 }

@@ -43,7 +43,7 @@ pub struct Frame {
 pub enum Origin {
     /// The program or one of its libraries.
     Program,
-    /// Tokio, or `mio`, by which it waits.
+    /// Tokio, or `mio`, by which it waits; and `worker-metrics-tokio`, which measures its tasks.
     Tokio,
     /// The standard library: `std`, `core` and `alloc`.
     Std,
@@ -204,7 +204,8 @@ fn origin_of_file(file: &str) -> Option<Origin> {
 fn origin(function: &str) -> Origin {
     match first_of_path(function) {
         Some("std" | "core" | "alloc") => Origin::Std,
-        Some("tokio" | "mio") => Origin::Tokio,
+        // The last one measures polls: it stands between Tokio and the task.
+        Some("tokio" | "mio" | "worker_metrics_tokio") => Origin::Tokio,
         Some(_) => Origin::Program,
         // Names that C reserves for its library (`__clone3`), what runs before Rust's `main`, and
         // what the compiler makes for the standard library.
@@ -276,6 +277,10 @@ mod tests {
             ("tokio::runtime::task::core::Core<T,S>::poll", Origin::Tokio),
             ("<tokio::runtime::task::Task as core::ops::Drop>::drop", Origin::Tokio),
             ("mio::poll::Poll::poll", Origin::Tokio),
+            (
+                "<worker_metrics_tokio::tasks::instrumented::Instrumented<F> as core::future::Future>::poll",
+                Origin::Tokio,
+            ),
             ("app::checkout::{async_fn#0}", Origin::Program),
             ("<app::Job as core::future::Future>::poll", Origin::Program),
             ("<dyn app::Job>::run", Origin::Program),

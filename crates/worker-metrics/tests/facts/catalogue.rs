@@ -39,7 +39,8 @@ fn times_are_in_seconds_and_counts_in_braces() {
             | Reading::WorkerTimeByMicrostate(_)
             | Reading::Histogram(_)
             | Reading::TaskGroupHistogram(_)
-            | Reading::WorkerHistogram(_) => assert_eq!(*unit, "s", "{suffix}"),
+            | Reading::WorkerHistogram(_)
+            | Reading::WorkerHistogramByCause(_) => assert_eq!(*unit, "s", "{suffix}"),
             _ => assert!(unit.starts_with('{') && unit.ends_with('}'), "{suffix}: {unit}"),
         }
     }
@@ -59,7 +60,10 @@ fn every_row_has_an_instrument() {
         let times = matches!(reading, Reading::WorkerTime { .. } | Reading::WorkerTimeByMicrostate(_));
         let histogram = matches!(
             reading,
-            Reading::WorkerHistogram(_) | Reading::Histogram(_) | Reading::TaskGroupHistogram(_)
+            Reading::WorkerHistogram(_)
+                | Reading::WorkerHistogramByCause(_)
+                | Reading::Histogram(_)
+                | Reading::TaskGroupHistogram(_)
         );
         match instrument {
             Instrument::Counter => assert!(!histogram, "{suffix}"),

@@ -2,7 +2,7 @@
 
 use worker_metrics::catalogue::Reading;
 use worker_metrics::histogram::HistogramSnapshot;
-use worker_metrics::{Row, Snapshot, Source};
+use worker_metrics::{Row, Snapshot, Source, StallCause};
 
 /// The series of numbers and of histograms that `source` knows, those of workers for each worker.
 ///
@@ -31,6 +31,15 @@ fn known(row: &Row, snapshot: &Snapshot) -> (usize, usize) {
         Reading::WorkerTime { read, .. } => (workers.iter().filter_map(read).count(), 0),
         Reading::WorkerTimeByMicrostate(read) => {
             (workers.iter().filter_map(read).count() * row.definition.states().len(), 0)
+        }
+        Reading::WorkerCountByCause(read) => {
+            let known = |worker| StallCause::ALL.into_iter().filter_map(move |cause| read(worker, cause));
+            (workers.iter().flat_map(known).count(), 0)
+        }
+        Reading::WorkerHistogramByCause(read) => {
+            let filled =
+                |worker| StallCause::ALL.into_iter().filter(move |cause| is_filled(read(worker, *cause)));
+            (0, workers.iter().flat_map(filled).count())
         }
         Reading::Histogram(read) => (0, usize::from(is_filled(read(snapshot)))),
         Reading::TaskGroupHistogram(read) => {

@@ -4,13 +4,20 @@ use std::path::Path;
 
 use serde::Deserialize;
 use worker_metrics::catalogue::{CATALOGUE, Instrument, Level, Reading, Requirement};
-use worker_metrics::{Attribute, Definition, Namespace};
+use worker_metrics::{Attribute, Definition, Namespace, StallCause};
 use worker_metrics_tokio::Gate;
 
 #[derive(Deserialize)]
 struct Registry {
     attributes: Vec<AttributeEntry>,
     metrics: Vec<MetricEntry>,
+    events: Vec<EventEntry>,
+}
+
+#[derive(Deserialize)]
+struct EventEntry {
+    name: String,
+    attributes: Vec<AttributeReference>,
 }
 
 #[derive(Deserialize)]
@@ -174,6 +181,7 @@ fn the_states_that_are_exported_are_the_registered_ones() {
         }
     }
     assert_eq!(checked, 3);
+    assert_eq!(StallCause::ALL.map(StallCause::as_str).as_slice(), members(Attribute::StallCause));
 }
 
 #[test]
@@ -181,16 +189,39 @@ fn every_attribute_is_registered() {
     let registry = registry();
     let mut keys: Vec<_> = registry.attributes.iter().map(|entry| entry.key.as_str()).collect();
     keys.sort_unstable();
-    let mut expected = [
+    let of_metrics = [
         Attribute::Name,
         Attribute::Id,
         Attribute::Flavor,
         Attribute::WorkerIndex,
         Attribute::WorkerState,
+        Attribute::StallCause,
         Attribute::TaskGroup,
         Attribute::BlockingThreadState,
     ]
     .map(|attribute| Namespace::TOKIO.attribute(attribute));
-    expected.sort();
+    let of_events = [
+        "tokio.stall.proof",
+        "tokio.stall.age",
+        "tokio.stall.duration",
+        "tokio.stall.waits_on",
+        "tokio.task.spawn.location",
+    ];
+    let mut expected: Vec<_> = of_metrics.iter().map(String::as_str).chain(of_events).collect();
+    expected.sort_unstable();
     assert_eq!(keys, expected);
+}
+
+#[test]
+fn every_attribute_of_an_event_is_registered() {
+    let registry = registry();
+    assert_eq!(
+        registry.events.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(),
+        ["tokio.worker.stall", "tokio.worker.stall.end"]
+    );
+    for attribute in registry.events.iter().flat_map(|event| &event.attributes) {
+        if let Some(key) = &attribute.attribute {
+            assert!(registry.attributes.iter().any(|entry| entry.key == *key), "{key}");
+        }
+    }
 }

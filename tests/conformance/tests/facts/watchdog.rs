@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use opentelemetry_sdk::metrics::Temporality;
 use otlp_receiver::{Document, Point, Receiver};
 use tokio::runtime::{Builder, Runtime};
-use worker_metrics::{Batch, Identity, Metric, Pool, Row, Snapshot, Source, WorkerInfo, WorkerState};
-use worker_metrics_otel::{Compression, Histograms, Instrumentation, Options, Stall, Watchdog};
+use worker_metrics::{
+    Batch, Identity, Metric, Pool, Row, Snapshot, Source, StallCause, WorkerInfo, WorkerState,
+};
+use worker_metrics_otel::{Compression, Histograms, Instrumentation, Options, Proof, Stall, Watchdog};
 use worker_metrics_tokio::{RuntimeBuilderExt, TaskMetrics, TokioRuntime};
 
 use crate::rig::{Collected, Rig};
@@ -67,6 +69,19 @@ fn runtime(name: &str) -> (Runtime, TokioRuntime) {
     (runtime, source)
 }
 
+/// Waits until the threads of all workers are known, without which nothing is proved.
+pub(crate) fn wait_for_threads(workers: &Instrumentation) {
+    let is_known = || {
+        let dump = workers.dump();
+        dump.sources.iter().flat_map(|source| &source.workers).all(|worker| worker.thread_id.is_some())
+    };
+    let start = Instant::now();
+    while !is_known() {
+        assert!(start.elapsed() < PATIENCE, "{}", workers.dump());
+        thread::yield_now();
+    }
+}
+
 /// Blocks the only worker until the sender sends, or is dropped.
 fn block_worker(runtime: &Runtime) -> Sender<()> {
     let (release, released) = channel::<()>();
@@ -106,12 +121,14 @@ fn a_blocked_worker_of_a_tokio_runtime_is_called_back_and_counted_once_and_its_d
         let (receiver, wire) = wire(&workers, temporality);
         let (runtime, source) = runtime("main");
         let _main = workers.attach(source).unwrap();
+        wait_for_threads(&workers);
         let before = Instant::now();
         let release = block_worker(&runtime);
 
         let stall = next(&called);
         assert_eq!(stall.identity.name.as_deref(), Some("main"));
-        assert_eq!((stall.worker, &stall.thread_name, &stall.task_group), (0, &None, &None));
+        assert_eq!((stall.worker, stall.thread_name.as_deref()), (0, Some("tokio-rt-worker")));
+        assert_eq!((stall.cause, stall.proof, &stall.task_group), (StallCause::Lock, Proof::Asleep, &None));
         assert!(stall.age >= THRESHOLD, "{:?}", stall.age);
         let id = runtime.handle().id();
         let expected = format!("worker 0 of \"main\" (tokio, id {id}) has been stuck for ");
@@ -155,7 +172,7 @@ fn a_blocked_worker_of_a_pool_is_named_with_its_thread_and_its_duration_is_that_
 
     let stall = next(&called);
     assert_eq!((stall.worker, stall.thread_name.as_deref()), (1, Some("render-1")));
-    assert!(stall.to_string().ends_with(", on the thread \"render-1\""), "{stall}");
+    assert!(stall.to_string().contains("\n  thread: \"render-1\""), "{stall}");
     let mut snapshot = Snapshot::new();
     let mut age = Duration::ZERO;
     while age < 4 * THRESHOLD {
@@ -193,8 +210,8 @@ fn a_stall_in_a_measured_task_is_named_with_its_thread_and_its_group() {
     tasks.group("reports").unwrap().spawn_on(blocks, runtime.handle());
 
     let stall = next(&called).to_string();
-    let named = ", in a task of the group \"reports\", on the thread \"main-worker\"";
-    assert!(stall.ends_with(named), "{stall}");
+    assert!(stall.contains("\n  thread: \"main-worker\" ("), "{stall}");
+    assert!(stall.contains("\n  task: of the group \"reports\", spawned at "), "{stall}");
 }
 
 #[test]
@@ -208,6 +225,7 @@ fn each_stall_is_one_and_each_runtime_has_its_own() {
     let runtimes = names.map(runtime);
     let (runtimes, _attachments): (Vec<_>, Vec<_>) =
         runtimes.into_iter().map(|(runtime, source)| (runtime, workers.attach(source).unwrap())).unzip();
+    wait_for_threads(&workers);
     let mut expected = [0.0; 2];
     for (ended, blocked) in [0, 1, 1].into_iter().enumerate() {
         let release = block_worker(&runtimes[blocked]);
@@ -215,7 +233,15 @@ fn each_stall_is_one_and_each_runtime_has_its_own() {
         expected[blocked] += 1.0;
         let collected = rig.collect();
         for (name, stalls) in names.iter().zip(expected) {
-            assert_eq!(collected.value("tokio.worker.stalls", &[("tokio.runtime.name", name)]), stalls);
+            let of = |cause: StallCause| {
+                let attributes = [("tokio.runtime.name", *name), ("tokio.stall.cause", cause.as_str())];
+                collected.value("tokio.worker.stalls", &attributes)
+            };
+            // The series of a cause begins with its first stall; one is always there.
+            assert_eq!(of(StallCause::Unknown), 0.0);
+            if stalls > 0.0 {
+                assert_eq!(of(StallCause::Lock), stalls);
+            }
         }
         drop(release);
         while counted(&rig.collect(), "tokio.worker.stall.duration") == ended as u64 {
@@ -236,6 +262,7 @@ fn the_first_collection_sees_a_stall_at_once() {
     let (workers, called) = watched();
     let (runtime, source) = runtime("main");
     let _main = workers.attach(source).unwrap();
+    wait_for_threads(&workers);
     let _release = block_worker(&runtime);
     next(&called);
     let rig = Rig::cumulative();
@@ -387,7 +414,8 @@ fn a_source_that_panics_is_left_out_and_the_others_are_watched_on() {
 
 #[test]
 fn without_a_watchdog_the_rows_are_absent_and_the_coverage_says_why() {
-    let rows = |options: Options| {
+    // `may_be`: the workers that may have stalls, and the histograms that may have durations.
+    let rows = |options: Options, may_be: [usize; 2]| {
         let workers = Instrumentation::new(options);
         let (receiver, wire) = wire(&workers, Temporality::Cumulative);
         let (pool, _batches) = pool("render", 2);
@@ -395,18 +423,21 @@ fn without_a_watchdog_the_rows_are_absent_and_the_coverage_says_why() {
         wire.provider.force_flush().unwrap();
         let document = receiver.snapshot();
         let arrived: usize = document.metrics.iter().map(|metric| metric.points.len()).sum();
-        assert_eq!(arrived, workers.expected_series().total());
+        // Each cause may have a series, which begins with its first stall.
+        let [stalls, durations] = may_be;
+        let to_come = (stalls + durations) * (StallCause::ALL.len() - 1);
+        assert_eq!(arrived + to_come, workers.expected_series().total());
         let coverage = &workers.coverage()[0];
         let why = |name| coverage.missing().find(|(missing, _)| missing == name).map(|(_, why)| why);
         [STALLS, DURATION].map(|name| (points(&document, name).len(), why(name)))
     };
     let needs = Some("needs the watchdog: leave out `Options::without_watchdog`");
-    assert_eq!(rows(Options::default().without_watchdog()), [(0, needs), (0, needs)]);
+    assert_eq!(rows(Options::default().without_watchdog(), [0, 0]), [(0, needs), (0, needs)]);
     // There is one by default.
-    assert_eq!(rows(Options::default()), [(2, None), (1, None)]);
-    assert_eq!(rows(Options::default().with_histograms(Histograms::Worker)), [(2, None), (2, None)]);
+    assert_eq!(rows(Options::default(), [2, 1]), [(2, None), (1, None)]);
+    assert_eq!(rows(Options::default().with_histograms(Histograms::Worker), [2, 2]), [(2, None), (2, None)]);
     let off = Some("switched off: `Options::with_histograms`");
-    assert_eq!(rows(Options::default().with_histograms(Histograms::Off)), [(2, None), (0, off)]);
+    assert_eq!(rows(Options::default().with_histograms(Histograms::Off), [2, 0]), [(2, None), (0, off)]);
 }
 
 #[test]
@@ -444,7 +475,9 @@ impl Source for Counting {
 
     fn collect(&self, snapshot: &mut Snapshot) {
         self.0.collect(snapshot);
-        snapshot.workers_mut()[0].stall_count = Some(self.2.load(Relaxed));
+        let counts =
+            StallCause::ALL.map(|cause| if cause == StallCause::Unknown { self.2.load(Relaxed) } else { 0 });
+        snapshot.workers_mut()[0].stalls.set_counts(counts);
         snapshot.workers_mut()[0].state = Some(WorkerState::Idle);
     }
 }

@@ -189,7 +189,7 @@ fn every_row_of_a_tokio_runtime_is_the_same_through_a_meter_and_by_otlp() {
                     .enable_worker_histograms()
                     .build()
                     .unwrap();
-                let source = || TokioRuntime::new(runtime.handle()).with_tasks(&tasks);
+                let source = || TokioRuntime::new(runtime.handle()).without_probes().with_tasks(&tasks);
                 let work = || {
                     runtime.block_on(async {
                         for _ in 0..200 {

@@ -5,6 +5,7 @@ mod blocked;
 mod causes;
 mod ends;
 mod environments;
+mod events;
 mod examples;
 mod many;
 mod nobody;

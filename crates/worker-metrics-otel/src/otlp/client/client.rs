@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::diagnosis::diagnose;
 use super::retry::{Failure, Pauses, asked_for};
 use super::transport::{Answer, Outgoing};
-use super::{Cause, ExportError, later};
+use super::{Cause, ExportError, Signal, later};
 use crate::lock::lock;
 use crate::otlp::config::{Compression, Headers, Protocol, RetryPolicy};
 use crate::otlp::connection::Connection;
@@ -54,10 +54,15 @@ impl Client {
         ExportError { address: self.address(), protocol: self.protocol(), cause }
     }
 
-    /// Sends one encoded `ExportMetricsServiceRequest`, and sends it again where that may help,
-    /// until the deadline. A wait that the receiver asked for is kept, or is an error if it lasts
-    /// longer.
-    pub(in crate::otlp) async fn send(&self, body: Bytes, deadline: Instant) -> Result<(), ExportError> {
+    /// Sends one encoded `ExportMetricsServiceRequest` or `ExportLogsServiceRequest`, and sends it
+    /// again where that may help, until the deadline. A wait that the receiver asked for is kept,
+    /// or is an error if it lasts longer.
+    pub(in crate::otlp) async fn send(
+        &self,
+        signal: Signal,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<(), ExportError> {
         if let Some(wait) = self.wait() {
             if later(wait) >= deadline {
                 return Err(self.error(Cause::Throttled { wait }));
@@ -68,7 +73,7 @@ impl Client {
         let mut pauses = Pauses::new(self.retry);
         let mut before = None;
         loop {
-            let outgoing = self.outgoing(body.clone());
+            let outgoing = self.outgoing(signal, body.clone());
             let Failure { cause, again } =
                 match timeout_at(deadline, self.connection.transport.send(&outgoing)).await {
                     Ok(Ok(answer)) => {
@@ -94,12 +99,12 @@ impl Client {
         }
     }
 
-    fn outgoing(&self, body: Bytes) -> Outgoing<'_> {
+    fn outgoing(&self, signal: Signal, body: Bytes) -> Outgoing<'_> {
         let mut headers = self.headers.map().clone();
         if let Some(change) = &self.change_headers {
             change(&mut headers);
         }
-        Outgoing { body, headers, secrets: &self.headers, compression: self.compression }
+        Outgoing { signal, body, headers, secrets: &self.headers, compression: self.compression }
     }
 
     /// The cause, more exactly where several are possible.
@@ -129,7 +134,7 @@ impl Client {
                 address = self.address(),
                 rejected = rejected.to_string(),
                 reason = reason.as_str(),
-                message = "The receiver took the request, but not all of its points. They are not sent again."
+                message = "The receiver took the request, but not all that it carried. The rest is not sent again."
             );
         }
         if let Some(answer) = foreign

@@ -96,7 +96,7 @@ impl Grpc {
         let failed = |status: Status| failure(&status, outgoing.secrets);
         client.ready().await.map_err(|error| failed(Status::from_error(error.into())))?;
         // Read as a stream, the status is known whatever the message is, and whether there is one.
-        let method = PathAndQuery::from_static(METHOD);
+        let method = PathAndQuery::from_static(outgoing.signal.method());
         let mut answers =
             client.server_streaming(request, method, Encoded).await.map_err(failed)?.into_inner();
         let mut answer = Answer::default();
@@ -135,9 +135,6 @@ impl Grpc {
         Ok(tonic::Request::from_parts(metadata, extensions, outgoing.body.clone()))
     }
 }
-
-/// `Export` of `opentelemetry/proto/collector/metrics/v1/metrics_service.proto`.
-const METHOD: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
 /// Requests that are encoded already, and answers that are decoded: `None` for what is no answer of
 /// OTLP.

@@ -50,6 +50,10 @@ const MOST_ATTEMPTS: usize = 2;
 const MOST_OF_AN_ANSWER: usize = 64 * 1024;
 const LONGEST_ANSWER: Duration = Duration::from_millis(500);
 
+/// Why log records cannot be sent.
+const NO_PATH_OF_LOGS: &str =
+    "the address does not end in /v1/metrics, so that nothing says where the receiver takes logs";
+
 impl Http {
     /// A client of our own, by way of the proxy of the environment. It follows no redirect, which
     /// would carry the headers, and the secrets in them, to a place that nobody has set.
@@ -112,7 +116,8 @@ impl Http {
         let compressed = outgoing.compression.compress(outgoing.body.clone());
         let mut request = Request::new(compressed.map_err(|cause| Cause::Request(cause.to_string()))?);
         *request.method_mut() = Method::POST;
-        request.uri_mut().clone_from(self.endpoint.url());
+        let nowhere = || Cause::Request(NO_PATH_OF_LOGS.to_owned());
+        *request.uri_mut() = self.endpoint.url_of(outgoing.signal).ok_or_else(nowhere)?;
         let headers = request.headers_mut();
         headers.clone_from(&outgoing.headers);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));

@@ -16,6 +16,7 @@ mod http;
 mod later;
 mod proxy;
 mod retry;
+mod signal;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -28,5 +29,6 @@ pub use error::{Cause, ExportError};
 pub(super) use grpc::{Grpc, Interceptor};
 pub(super) use http::Http;
 pub(super) use later::later;
+pub(super) use signal::Signal;
 pub(super) use thread::NetworkThread;
 pub(super) use transport::Transport;

@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResp
 #[cfg(feature = "grpc-tonic")]
 use super::Grpc;
 use super::retry::Failure;
-use super::{Cause, Http};
+use super::{Cause, Http, Signal};
 use crate::otlp::config::{Compression, Headers, Protocol};
 
 /// The answer of a receiver that took a request.
@@ -24,7 +24,8 @@ pub(in crate::otlp) struct Answer {
 }
 
 impl Answer {
-    /// An answer of OTLP: it may report a partial success, and decides nothing.
+    /// An answer of OTLP, which has the same fields for metrics and for logs: it may report a
+    /// partial success, and decides nothing.
     pub(super) fn of(response: ExportMetricsServiceResponse, secrets: &Headers) -> Self {
         let partial = response.partial_success.unwrap_or_default();
         let message = secrets.redact(&partial.error_message);
@@ -39,6 +40,7 @@ impl Answer {
 
 /// A request that is ready to be sent, as often as need be.
 pub(super) struct Outgoing<'a> {
+    pub(super) signal: Signal,
     pub(super) body: Bytes,
     pub(super) headers: HeaderMap,
     /// The headers that were set, whose values no message may show.

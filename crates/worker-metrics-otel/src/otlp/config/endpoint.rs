@@ -6,6 +6,7 @@ use http::Uri;
 use http::uri::{PathAndQuery, Scheme};
 
 use super::{OtlpError, Protocol};
+use crate::otlp::client::Signal;
 
 /// The address of a receiver, for each protocol.
 ///
@@ -34,6 +35,7 @@ pub(in crate::otlp) enum Given {
 }
 
 const PATH: &str = "/v1/metrics";
+const PATH_OF_LOGS: &str = "/v1/logs";
 
 /// The beginning of an address of a socket of the file system.
 const UNIX: &str = "unix:";
@@ -111,6 +113,21 @@ impl Endpoint {
     /// The URL that HTTP posts to.
     pub(in crate::otlp) fn url(&self) -> &Uri {
         &self.url
+    }
+
+    /// The URL that HTTP posts a signal to: that of the metrics, or the one that stands beside it
+    /// by convention. `None` where the URL of the metrics follows none.
+    pub(in crate::otlp) fn url_of(&self, signal: Signal) -> Option<Uri> {
+        match signal {
+            Signal::Metrics => Some(self.url.clone()),
+            Signal::Logs => {
+                let base = self.url.path().strip_suffix(PATH)?;
+                let query = self.url.query().map_or_else(String::new, |query| format!("?{query}"));
+                let mut parts = self.url.clone().into_parts();
+                parts.path_and_query = Some(format!("{base}{PATH_OF_LOGS}{query}").parse().ok()?);
+                Uri::from_parts(parts).ok()
+            }
+        }
     }
 
     pub(in crate::otlp) fn is_secure(&self) -> bool {
@@ -200,6 +217,20 @@ mod tests {
         assert_eq!(url("http://host:4318", Given::Metrics), "http://host:4318/");
         assert_eq!(url("http://host:4318", Given::Code), "http://host:4318/v1/metrics");
         assert_eq!(url("http://host:4318/custom", Given::Code), "http://host:4318/custom");
+    }
+
+    #[test]
+    fn logs_go_beside_the_metrics_or_nowhere() {
+        for (address, given, expected) in [
+            ("http://host:4318", Given::Base, Some("http://host:4318/v1/logs")),
+            ("http://host/otlp/?x=1", Given::Base, Some("http://host/otlp/v1/logs?x=1")),
+            ("http://host/otlp/v1/metrics", Given::Metrics, Some("http://host/otlp/v1/logs")),
+            ("http://host:4318/custom", Given::Code, None),
+        ] {
+            let endpoint = Endpoint::parse("ENDPOINT", address, given, Protocol::HttpProtobuf, false);
+            let url = endpoint.unwrap().url_of(Signal::Logs).map(|url| url.to_string());
+            assert_eq!(url.as_deref(), expected, "{address}");
+        }
     }
 
     #[test]
