@@ -4,7 +4,7 @@
 //! the rules are not loaded.
 
 use crate::panel::{Panel, Shape};
-use crate::query::{Query, group_labels, runtime_labels};
+use crate::query::{Query, cause_labels, group_labels, runtime_labels};
 
 /// Panels that answer one question.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub struct Row {
 const RUNTIME: &str = "{{instance}} {{tokio_runtime_name}} {{tokio_runtime_id}}";
 const WORKER: &str = "{{instance}} {{tokio_runtime_name}} {{tokio_runtime_id}} worker {{tokio_worker_index}}";
 const GROUP: &str = "{{instance}} {{tokio_runtime_name}} {{tokio_runtime_id}} {{tokio_task_group_name}}";
+const CAUSE: &str = "{{tokio_stall_cause}}";
 const UTILISATION: &str = r#"sum by (BY) (rate(<worker.time tokio_worker_state="busy">[$__rate_interval])) / sum by (BY) (<worker.count>)"#;
 const STALLED: &str = r#"<worker.count tokio_worker_state="stalled">"#;
 
@@ -49,7 +50,7 @@ fn healthy() -> Row {
             stat("Stalled workers", "short", Query::new(&format!("sum({STALLED})"), ""))
                 .alert("TokioWorkerStalled")
                 .thresholds([1.0])
-                .meaning("Workers that are inside one poll and make no progress. Anything but 0 is trouble."),
+                .meaning("Workers that are proved to be stuck in one poll. Anything but 0 is trouble."),
             stat("Utilisation", "percentunit", Query::new(&format!("max({UTILISATION})"), ""))
                 .alert("TokioRuntimeSaturated")
                 .thresholds([0.5, 0.8])
@@ -117,7 +118,7 @@ fn stalls() -> Row {
             lines("Stalled workers", "short", [Query::new(&format!("sum by (BY) ({STALLED})"), RUNTIME)])
                 .alert("TokioRuntimeStalled")
                 .thresholds([1.0])
-                .meaning("Workers that are inside one poll for longer than the stall threshold, 1 s."),
+                .meaning("Workers that are proved to be stuck in one poll, for the stall threshold of 1 s or longer."),
             lines("Poll in progress", "s", [Query::new("topk(10, <worker.progress.age>)", WORKER)])
                 .alert("TokioWorkerStalled")
                 .thresholds([1.0])
@@ -128,13 +129,37 @@ fn stalls() -> Row {
             lines(
                 "Stalls that began",
                 "short",
-                [Query::new("sum by (BY) (increase(<worker.stalls>[$__rate_interval]))", RUNTIME)],
+                [Query::new("increase(sum by (BY) (<worker.stalls>)[$__rate_interval:15s])", RUNTIME)],
             )
             .alert("TokioWorkerStallsRepeated")
             .meaning("Counted by the watchdog, also between two exports."),
+            // A cause has no series before its first stall, which `increase` would miss.
+            Panel::new(
+                Shape::Stack,
+                "Stalls by cause",
+                "short",
+                vec![Query::new(
+                    "sum by (tokio_stall_cause) (clamp_min(<worker.stalls> - (<worker.stalls> offset $__rate_interval or <worker.stalls> * 0), 0))",
+                    CAUSE,
+                )],
+            )
+            .alert("TokioWorkerStallsRepeated")
+            .meaning(
+                "Why the workers stalled: each cause has a remedy of its own, in the runbook.",
+            ),
             heatmap("Duration of stalls", "worker.stall.duration")
                 .alert("TokioWorkerStallsRepeated")
                 .meaning("How long the stalls were that have ended. Needs a watchdog."),
+            lines(
+                "Duration of stalls by cause, p90",
+                "s",
+                [Query::quantile(0.9, "worker.stall.duration", &cause_labels(), CAUSE)],
+            )
+            .alert("TokioWorkerStallsRepeated")
+            .meaning(
+                "One stall in ten of that cause lasted for so long or longer. The first stall of a cause is missing here; it is among \
+                 the stalls by cause.",
+            ),
         ],
     }
 }

@@ -27,7 +27,7 @@ pub fn dashboard() -> Value {
         "time": {"from": "now-1h", "to": "now"},
         "timepicker": {},
         "links": [],
-        "annotations": {"list": [alerts()]},
+        "annotations": {"list": [alerts(), stalls()]},
         "templating": {"list": variables()},
         "panels": panels(),
     })
@@ -93,6 +93,26 @@ fn alerts() -> Value {
     })
 }
 
+/// The stalls themselves, where their events are in Loki: off until somebody switches them on. Loki
+/// writes attributes with underscores, and has no `job`.
+fn stalls() -> Value {
+    let [cause, runtime, worker] =
+        [Attribute::StallCause, Attribute::Name, Attribute::WorkerIndex].map(prometheus::label);
+    let job = "{{if .service_namespace}}{{.service_namespace}}/{{end}}{{.service_name}}";
+    let expr = format!(
+        r#"{{service_name=~".+"}} | {cause}!="" | tokio_stall_duration="" | label_format job=`{job}` | job=~"$job" | service_instance_id=~"$instance" | {runtime}=~"$runtime""#
+    );
+    json!({
+        "name": "Stalls (from logs in Loki)",
+        "datasource": {"type": "loki", "uid": "${logs}"},
+        "enable": false,
+        "iconColor": "orange",
+        "expr": expr,
+        "titleFormat": format!("worker {{{{{worker}}}}}: {{{{{cause}}}}}"),
+        "textFormat": "{{code_function_name}}",
+    })
+}
+
 fn variables() -> Vec<Value> {
     let every = Definition::find("task.count").expect("every runtime has it");
     let tasks = prometheus::metric(every);
@@ -100,6 +120,11 @@ fn variables() -> Vec<Value> {
     vec![
         json!({
             "name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "refresh": 1,
+            "includeAll": false, "multi": false, "hide": 0, "current": {}, "options": [],
+        }),
+        json!({
+            "name": "logs", "label": "Logs (optional)", "type": "datasource", "query": "loki", "refresh": 1,
+            "description": "A Loki that has the events of stalls: for the annotation that draws each of them.",
             "includeAll": false, "multi": false, "hide": 0, "current": {}, "options": [],
         }),
         variable("job", "Service", &format!("label_values({tasks}, job)")),

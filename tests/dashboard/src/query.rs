@@ -115,6 +115,12 @@ pub fn group_labels() -> Vec<String> {
     labels
 }
 
+/// The label that tells the causes of stalls apart.
+#[must_use]
+pub fn cause_labels() -> Vec<String> {
+    vec![prometheus::label(Attribute::StallCause)]
+}
+
 fn find(suffix: &str) -> &'static Definition {
     Definition::find(suffix).expect("the board names rows of the catalogue")
 }

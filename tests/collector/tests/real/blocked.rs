@@ -1,6 +1,6 @@
 //! A worker that is blocked, on its way to whoever is on call.
 
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 
 use opentelemetry_sdk::metrics::Temporality;
 use tokio::runtime::Builder;
@@ -23,10 +23,7 @@ fn a_blocked_worker_is_told_while_it_is_blocked() {
     let _attachment = service.workers.attach(TokioRuntime::new(runtime.handle())).unwrap();
 
     let (release, released) = channel::<()>();
-    runtime.spawn(async move {
-        // An error is the end of a failed test.
-        _ = released.recv();
-    });
+    runtime.spawn(async move { wait_for_the_database(&released) });
     let stalled = format!(
         "tokio_worker_count{{tokio_runtime_name=\"main\", tokio_worker_state=\"stalled\", instance=\"{}\"}}",
         service.instance
@@ -41,6 +38,32 @@ fn a_blocked_worker_is_told_while_it_is_blocked() {
     };
     told(1.0);
     assert!(prometheus.value(&age).unwrap() >= 1.0);
+    // Why, in the metric; and in which code, in the log record.
+    let cause = if cfg!(target_os = "linux") { "lock" } else { "unknown" };
+    let stalls = format!(
+        "sum(tokio_worker_stalls_total{{tokio_stall_cause=\"{cause}\", instance=\"{}\"}})",
+        service.instance
+    );
+    prometheus.wait_for(&stalls, 1.0);
+    let log = until("the event in the log of the collector", || {
+        let log = gateway.log();
+        if log.contains("EventName: tokio.worker.stall\n") { Ok(log) } else { Err(log) }
+    });
+    assert!(log.contains(&format!("tokio.stall.cause: Str({cause})")), "{log}");
+    assert!(log.contains("tokio.runtime.name: Str(main)"), "{log}");
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        assert!(log.contains("code.stacktrace: Str(") && log.contains("wait_for_the_database"), "{log}");
+    }
     release.send(()).unwrap();
     told(0.0);
+    until("the end of the stall in the log of the collector", || {
+        let log = gateway.log();
+        if log.contains("EventName: tokio.worker.stall.end\n") { Ok(()) } else { Err(log) }
+    });
+}
+
+#[inline(never)]
+fn wait_for_the_database(released: &Receiver<()>) {
+    // An error is the end of a failed test.
+    _ = released.recv();
 }

@@ -59,9 +59,27 @@ fn every_query_asks_for_what_the_catalogue_or_a_rule_has() {
             promql::assert_known(target["expr"].as_str().unwrap());
         }
     }
-    for annotation in model::dashboard()["annotations"]["list"].as_array().unwrap() {
+    for annotation in annotations("prometheus") {
         promql::assert_known(annotation["expr"].as_str().unwrap());
     }
+}
+
+fn annotations(datasource: &str) -> Vec<Value> {
+    let mut annotations = model::dashboard()["annotations"]["list"].as_array().unwrap().clone();
+    annotations.retain(|annotation| annotation["datasource"]["type"] == datasource);
+    assert!(!annotations.is_empty());
+    annotations
+}
+
+#[test]
+fn the_annotation_of_stalls_is_off_and_asks_the_logs_that_were_chosen() {
+    let annotations = annotations("loki");
+    assert_eq!(annotations.len(), 1);
+    assert_eq!(annotations[0]["enable"], false, "there may be no Loki");
+    assert_eq!(annotations[0]["datasource"]["uid"], "${logs}");
+    let variables = model::dashboard()["templating"]["list"].as_array().unwrap().clone();
+    let logs = variables.iter().find(|variable| variable["name"] == "logs").unwrap();
+    assert_eq!(logs["query"], "loki");
 }
 
 #[test]

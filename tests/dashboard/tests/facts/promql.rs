@@ -15,7 +15,7 @@ pub(crate) struct Names {
     pub(crate) labels: BTreeSet<String>,
 }
 
-const WORDS: [&str; 4] = ["and", "or", "unless", "bool"];
+const WORDS: [&str; 5] = ["and", "or", "unless", "bool", "offset"];
 const BEFORE_LABELS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 
 /// The names in a query. Numbers, durations, functions and operators are none.
@@ -26,6 +26,10 @@ pub(crate) fn names(query: &str) -> Names {
     while let Some(c) = rest.chars().next() {
         if c == '"' {
             rest = after_string(rest);
+        } else if c == '$' {
+            // A variable of Grafana.
+            let name = &rest[1..];
+            rest = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
         } else if c == '[' {
             rest = rest.split_once(']').expect("a range ends").1;
         } else if c == '{' {
@@ -103,6 +107,7 @@ pub(crate) fn labels_of_tokio() -> BTreeSet<String> {
         Attribute::Flavor,
         Attribute::WorkerIndex,
         Attribute::WorkerState,
+        Attribute::StallCause,
         Attribute::TaskGroup,
         Attribute::BlockingThreadState,
     ]
@@ -119,6 +124,7 @@ fn names_are_told_from_functions_numbers_and_labels() {
         Names { metrics: set(&["a_total", "a:b:c", "d"]), labels: set(&["job", "le", "b"]) }
     );
     assert_eq!(names("a unless on (job) b").metrics, set(&["a", "b"]));
+    assert_eq!(names("a offset $__rate_interval or a[5m:15s]").metrics, set(&["a"]));
     assert_eq!(names("a ignoring (job) + b").metrics, set(&["a", "b"]));
 }
 

@@ -59,7 +59,9 @@ fn queries_in(template: &str) -> Vec<String> {
     strings
         .map(|rest| {
             let end = rest.match_indices('"').find(|&(at, _)| !rest[..at].ends_with('\\')).unwrap().0;
-            rest[..end].replace("\\\"", "\"").replace("%q", "\"\"")
+            let query = rest[..end].replace("\\\"", "\"").replace("%q", "\"\"");
+            // Of arguments that are used more than once.
+            (1..5).fold(query, |query, number| query.replace(&format!("%[{number}]q"), "\"\""))
         })
         .collect()
 }
