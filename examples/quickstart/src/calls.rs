@@ -20,9 +20,9 @@ impl Calls {
         })
     }
 
-    /// What to show below everything: the last call, if there was any.
+    /// What to show below everything: the last stall, if there was any, with its stack.
     pub(crate) fn line(&self) -> String {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().map(|stall| format!("the watchdog's last call: {stall}\n")).unwrap_or_default()
+        last.as_ref().map(|stall| format!("the last stall: {stall}\n")).unwrap_or_default()
     }
 }

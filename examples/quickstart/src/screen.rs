@@ -1,6 +1,6 @@
 //! Where the table is drawn.
 
-use console::Term;
+use console::{Term, truncate_str};
 
 use crate::error::Failure;
 
@@ -42,7 +42,13 @@ impl Screen {
             _ => self.term.clear_last_lines(self.lines),
         };
         cleared.map_err(|cause| Failure::run("the terminal", cause))?;
-        self.print(text)?;
+        // A line that wraps would be two, of which one is drawn over.
+        let fitting = |columns: u16| {
+            let lines = text.lines().map(|line| truncate_str(line, usize::from(columns), "…"));
+            lines.map(|line| line.into_owned() + "\n").collect::<String>()
+        };
+        let fitting = self.columns().map(fitting);
+        self.print(fitting.as_deref().unwrap_or(text))?;
         self.lines = text.lines().count();
         Ok(())
     }

@@ -67,7 +67,7 @@ fn assert_row(metric: &Metric, definition: &Definition, counters: Temporality) {
         Reading::Count(_) => 1,
         Reading::CountByState(_, counts) => counts.len(),
         // Of the workers' histograms the sum.
-        Reading::WorkerHistogram(_) | Reading::Histogram(_) => 1,
+        Reading::WorkerHistogram(_) | Reading::Histogram(_) | Reading::WorkerHistogramByCause(_) => 1,
         Reading::TaskGroupHistogram(_) => 4,
         _ => 3,
     };
@@ -199,22 +199,27 @@ fn the_watchdog_names_the_worker_its_thread_and_what_it_polls_until_ctrl_c() {
     let mut program = command(&["--duration", "120"], &[]).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(program.stdout.take().unwrap()).lines().map_while(Result::ok);
     let pid = Pid::from_raw(i32::try_from(program.id()).unwrap());
-    // Computing that has to wait for a processor may look stuck as well.
-    let is_the_mistake = |line: &String| {
-        line.starts_with("the watchdog's last call: worker ")
-            && line.contains("in a task of the group \"reports\"")
-    };
-    let mut call = None;
+    let (mut report, mut is_the_mistake) = (Vec::new(), false);
     for line in lines {
-        if call.is_none() && is_the_mistake(&line) {
+        if is_the_mistake {
+            continue;
+        }
+        if line.starts_with("the last stall: worker ") {
+            report.clear();
+        }
+        // Computing that has to wait for a processor may be a stall as well.
+        is_the_mistake = line.starts_with("  task: of the group \"reports\", spawned at ");
+        report.push(line);
+        if is_the_mistake {
             kill(pid, Signal::SIGINT).unwrap();
-            call = Some(line);
         }
     }
     let status = program.wait().unwrap();
-    let call = call.expect("it was told within two minutes");
-    assert!(call.contains("of \"main\""), "{call}");
-    assert!(call.ends_with("in a task of the group \"reports\", on the thread \"main-worker\""), "{call}");
+    assert!(is_the_mistake, "it was told within two minutes");
+    let [stall, thread, task] = &report[..] else { panic!("{report:#?}") };
+    assert!(stall.contains("of \"main\""), "{stall}");
+    assert!(thread.starts_with("  thread: \"main-worker\""), "{thread}");
+    assert!(task.contains("src/workload/"), "{task}");
     assert!(status.success(), "{status}");
 }
 
