@@ -95,6 +95,9 @@ impl OtlpExporter {
     }
 }
 
+/// Longest time that a shutdown waits for stalls on their way.
+const LAST_EVENTS: Duration = Duration::from_millis(100);
+
 impl PushMetricExporter for OtlpExporter {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         if self.is_shut_down.load(Relaxed) {
@@ -115,9 +118,10 @@ impl PushMetricExporter for OtlpExporter {
         if self.is_shut_down.swap(true, Relaxed) {
             return Err(OTelSdkError::AlreadyShutdown);
         }
-        let deadline = later(timeout);
         let result = self.export_last_values(timeout);
         let events = self.pipeline.events.clone();
+        // The reader may have used up its time: a stall on its way must not take that again.
+        let deadline = later(timeout.min(LAST_EVENTS));
         let sent = self.pipeline.network.run(async move { events.sent(deadline).await });
         // `None` means that the thread has ended, and everything with it.
         let _ = futures_executor::block_on(sent);
