@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use opentelemetry_sdk::metrics::Temporality;
 use tokio::runtime::Builder;
+use worker_metrics_otel::WorkerDump;
 use worker_metrics_tokio::TokioRuntime;
 
 use crate::collector::Collector;
@@ -22,6 +23,14 @@ fn a_blocked_worker_is_told_while_it_is_blocked() {
     let runtime = Builder::new_multi_thread().worker_threads(2).name("main").build().unwrap();
     let _attachment = service.workers.attach(TokioRuntime::new(runtime.handle())).unwrap();
 
+    // Of a worker that blocks before its thread is known nothing is proved.
+    until("the threads of the workers", || {
+        let dump = service.workers.dump();
+        let main = dump.sources.iter().find(|source| source.name.as_deref() == Some("main"));
+        let known = |worker: &WorkerDump| worker.thread_id.is_some() || cfg!(not(target_os = "linux"));
+        let are_known = main.is_some_and(|main| main.workers.iter().all(known));
+        if are_known { Ok(()) } else { Err(dump.to_string()) }
+    });
     let (release, released) = channel::<()>();
     runtime.spawn(async move { wait_for_the_database(&released) });
     let stalled = format!(
