@@ -178,7 +178,11 @@ impl WorkerProof {
             stall.go_on(silence, seen);
             return change;
         }
-        if let Some((proof, age, doubt)) = silence.proof(seen, limits, &self.own_times) {
+        // The source is read piece by piece: it may tell of the sign of life that has ended a stall,
+        // and still of the poll that it ended. Whether another one goes on shows at the next look.
+        let is_of_before = change.ended.is_some() && seen.poll_age.is_some_and(|age| age > elapsed);
+        let proved = silence.proof(seen, limits, &self.own_times).filter(|_| !is_of_before);
+        if let Some((proof, age, doubt)) = proved {
             self.stall = Some(Stalled {
                 proof,
                 since: seen.at.checked_sub(age).unwrap_or(seen.at),

@@ -390,6 +390,21 @@ fn of_two_polls_in_a_row_the_one_ends_where_the_other_begins() {
 }
 
 #[test]
+fn a_poll_that_is_read_once_more_at_its_end_is_one_stall() {
+    let mut worker = Worker::without_a_thread();
+    worker.seen.poll_age = Some(ms(2_300));
+    worker.look();
+    // The sign of life is read already, and the end of the poll is not yet.
+    worker.publishes();
+    worker.seen.poll_age = Some(ms(2_400));
+    worker.look();
+    worker.seen.poll_age = None;
+    worker.parks();
+    worker.look();
+    assert_eq!(worker.stalled_once().1, ms(2_300));
+}
+
+#[test]
 fn a_runtime_that_nobody_is_known_to_drive_must_be_shown_to_be_driven() {
     let mut worker = Worker::new();
     worker.seen.is_driven = None;
