@@ -178,8 +178,9 @@ impl WorkerProof {
             stall.go_on(silence, seen);
             return change;
         }
-        // The source is read piece by piece: it may tell of the sign of life that has ended a stall,
-        // and still of the poll that it ended. Whether another one goes on shows at the next look.
+        // The source is read piece by piece: it may tell of the sign of life that has ended a
+        // stall, and still of the poll that it ended. Whether another one goes on shows at the next
+        // look.
         let is_of_before = change.ended.is_some() && seen.poll_age.is_some_and(|age| age > elapsed);
         let proved = silence.proof(seen, limits, &self.own_times).filter(|_| !is_of_before);
         if let Some((proof, age, doubt)) = proved {
