@@ -48,13 +48,17 @@ use crate::unstable::{self, Histograms};
 /// by it and by what the system says of the worker's thread. It counts `tokio.worker.stalls`,
 /// `tokio.worker.stall.duration`. What proves what:
 ///
-/// | known | from | proves |
-/// |---|---|---|
-/// | the age of a poll | [measured tasks](Self::with_tasks); [hooks](crate::Hooks) with `--cfg tokio_unstable`, for all tasks, exact to one look | a stall by itself, from the [threshold](Self::with_stall_threshold) on: the state `stalled` of `tokio.worker.count` |
-/// | the worker's thread | probes, hooks, measured tasks | a stall together with the system: the thread has slept, in one call, for the whole time |
-/// | that it is this thread now | `--cfg tokio_unstable`; a current-thread runtime; a measured poll in progress with hooks | that no `block_in_place` has moved the worker |
-/// | a sign of life | publications, polls, the answer to a probe | that the worker gets on |
-/// | the end | the threads of the workers; the sentinel | that nobody runs the worker |
+/// * **The age of a poll** is known of [measured tasks](Self::with_tasks), and of all tasks with
+///   [hooks](crate::Hooks) and `--cfg tokio_unstable`, exact to one look. It is a stall by itself,
+///   from the [threshold](Self::with_stall_threshold) on: the state `stalled` of
+///   `tokio.worker.count`.
+/// * **The worker's thread** is known from probes, hooks and measured tasks. Together with the
+///   system it proves that the thread has slept, in one call, for the whole time.
+/// * **That it is this thread now** is known with `--cfg tokio_unstable`, on a current-thread
+///   runtime, and in a measured poll with hooks: no `block_in_place` has moved the worker.
+/// * **A sign of life**, which is a publication, a poll or the answer to a probe, says that the
+///   worker gets on.
+/// * **The end** of the workers' threads, or of the sentinel, says that nobody runs the worker.
 ///
 /// *Probes* are tasks on the observed runtime, spawned only while a watchdog asks for the evidence:
 /// one for each worker at its first question, which blocks the worker for 1 ms, so that each takes

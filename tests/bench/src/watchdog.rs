@@ -30,7 +30,8 @@ pub(crate) fn report(rounds: usize) -> Chapter {
     let as_in_use = Watchdog::DEFAULT_INTERVAL;
     let mut table = format!(
         "Runtimes whose workers are parked, and runtimes whose workers all run, with a task for each that yields again and again: a look \
-         at a worker that runs is a look at its thread as well. The processor time of the watchdog's thread for a look at all of them, waking up included: the median of \
+         at a worker that runs is a look at its thread as well. The processor time of the watchdog's thread for a look at all of \
+         them, waking up included: the median of \
          {RUNS} times {looks} looks, one every {OFTEN:?}, and of {RUNS_AS_IN_USE} times {looks_as_in_use} looks, one every \
          {as_in_use:?} as in use.\n\n\
          | runtimes | workers each | they | every {OFTEN:?} | every {as_in_use:?} | share of a core then |\n|---|---|---|---|---|---|\n"

@@ -139,7 +139,8 @@ fn stalls() -> Row {
                 "Stalls by cause",
                 "short",
                 vec![Query::new(
-                    "sum by (tokio_stall_cause) (clamp_min(<worker.stalls> - (<worker.stalls> offset $__rate_interval or <worker.stalls> * 0), 0))",
+                    "sum by (tokio_stall_cause) (clamp_min(<worker.stalls> - \
+                     (<worker.stalls> offset $__rate_interval or <worker.stalls> * 0), 0))",
                     CAUSE,
                 )],
             )

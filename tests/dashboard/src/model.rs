@@ -99,9 +99,16 @@ fn stalls() -> Value {
     let [cause, runtime, worker] =
         [Attribute::StallCause, Attribute::Name, Attribute::WorkerIndex].map(prometheus::label);
     let job = "{{if .service_namespace}}{{.service_namespace}}/{{end}}{{.service_name}}";
-    let expr = format!(
-        r#"{{service_name=~".+"}} | {cause}!="" | tokio_stall_duration="" | label_format job=`{job}` | job=~"$job" | service_instance_id=~"$instance" | {runtime}=~"$runtime""#
-    );
+    let expr = [
+        r#"{service_name=~".+"}"#.to_owned(),
+        format!(r#"{cause}!="""#),
+        r#"tokio_stall_duration="""#.to_owned(),
+        format!("label_format job=`{job}`"),
+        r#"job=~"$job""#.to_owned(),
+        r#"service_instance_id=~"$instance""#.to_owned(),
+        format!(r#"{runtime}=~"$runtime""#),
+    ]
+    .join(" | ");
     json!({
         "name": "Stalls (from logs in Loki)",
         "datasource": {"type": "loki", "uid": "${logs}"},

@@ -197,6 +197,7 @@ fn gates_read_like_words() {
     assert_eq!(gate(Metric::WorkerOverflows), "`--cfg tokio_unstable`, multi-thread, 64-bit atomics");
     assert_eq!(
         gate(Metric::TaskScheduleDuration),
-        "`--cfg tokio_unstable`, feature `tokio/schedule-latency`, `enable_worker_histograms`, 64-bit atomics; or `TokioRuntime::with_tasks`"
+        "`--cfg tokio_unstable`, feature `tokio/schedule-latency`, `enable_worker_histograms`, 64-bit atomics; \
+         or `TokioRuntime::with_tasks`"
     );
 }

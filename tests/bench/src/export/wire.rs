@@ -29,7 +29,8 @@ impl Wire {
 
     pub(super) fn table(&self) -> String {
         let mut table = format!(
-            "The poll-time histograms of a pool of {WORKERS} workers, whose polls are log-normal around 20 µs with a tail around 2 ms: the \
+            "The poll-time histograms of a pool of {WORKERS} workers, whose polls are log-normal around 20 µs with a tail \
+             around 2 ms: the \
              same values in the core's exponential buckets, four for each power of two, and in explicit ones with the same {} ends. \
              OTLP's exponential points say where they begin and hold the buckets that have values alone, as integers of variable \
              length; explicit ones hold each bound and each count in 8 bytes.\n\n\

@@ -42,7 +42,8 @@ pub(crate) fn report(rounds: usize) -> Chapter {
     let mut chapter = Chapter {
         text: format!(
             "Pools of the core, exported by this bridge: collected and encoded, not handed over to the thread that sends. Each size is \
-             measured in processes of its own, in turns: the median of the least of {rounds} rounds each, or of as many as fit into {:?}.\n",
+             measured in processes of its own, in turns: the median of the least of {rounds} rounds each, or of as many as \
+              fit into {:?}.\n",
             crate::export::LONGEST
         ),
         ..Chapter::default()

@@ -167,8 +167,8 @@ fn counted(chapter: &mut Chapter, rounds: usize) {
 fn batch_and_future(chapter: &mut Chapter, rounds: usize) {
     let (batch, polls) = batch::table(rounds);
     chapter.text += &format!(
-        "\n### What a worker's batch keeps\n\nHere and in the next table each figure is the least of {rounds} rounds of {EVENTS} events, in \
-         turns.\n\n{batch}\n### A task's future and its waker\n\n{}",
+        "\n### What a worker's batch keeps\n\nHere and in the next table each figure is the least of {rounds} rounds of \
+         {EVENTS} events, in turns.\n\n{batch}\n### A task's future and its waker\n\n{}",
         future::table(rounds)
     );
     let plot = Bars { file: "recording-batch", title: "A poll, time passed in", values: "ns", bars: polls };
