@@ -47,11 +47,16 @@ pub struct Dump {
 
 impl Dump {
     pub(crate) fn of(sources: &[Arc<Attached>], witness: &mut Witness) -> Self {
-        let mut of = |attached: &Arc<Attached>| attached.ask(|source| SourceDump::of(source, witness));
-        Self {
-            made_at: SystemTime::now(),
-            process_id: std::process::id(),
-            sources: sources.iter().filter_map(&mut of).collect(),
+        let made_at = SystemTime::now();
+        // Names take their time: everything is seen before any is looked up.
+        let mut see = |attached: &Arc<Attached>| attached.ask(|source| SourceDump::see(source, witness));
+        let mut seen: Vec<_> = sources.iter().filter_map(&mut see).collect();
+        for (source, sights) in &mut seen {
+            for (worker, sight) in source.workers.iter_mut().zip(sights.drain(..)) {
+                worker.name(witness.name(sight));
+            }
         }
+        let sources = seen.into_iter().map(|(source, _)| source).collect();
+        Self { made_at, process_id: std::process::id(), sources }
     }
 }

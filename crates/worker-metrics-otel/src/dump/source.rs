@@ -3,7 +3,7 @@
 use worker_metrics::{Snapshot, Source};
 
 use super::WorkerDump;
-use crate::watchdog::Witness;
+use crate::watchdog::{Sight, Witness};
 
 /// A runtime or pool at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,12 +29,15 @@ pub struct SourceDump {
 }
 
 impl SourceDump {
-    pub(super) fn of(source: &dyn Source, witness: &mut Witness) -> Self {
+    /// The source as it is now, and what there is to see of the thread of each worker, to be named.
+    pub(super) fn see(source: &dyn Source, witness: &mut Witness) -> (Self, Vec<Sight>) {
         let identity = source.identity();
         let mut snapshot = Snapshot::new();
         source.collect(&mut snapshot);
         let workers = snapshot.workers().iter().enumerate();
-        Self {
+        let (workers, sights) =
+            workers.map(|(index, of)| WorkerDump::see(source, index, of, witness)).unzip();
+        let source = Self {
             namespace: identity.namespace.to_string(),
             id: identity.id.clone(),
             name: identity.name.clone(),
@@ -42,7 +45,8 @@ impl SourceDump {
             task_count: snapshot.alive_task_count,
             global_queue_size: snapshot.global_queue_depth,
             blocking_queue_size: snapshot.blocking_queue_depth,
-            workers: workers.map(|(index, of)| WorkerDump::of(source, index, of, witness)).collect(),
-        }
+            workers,
+        };
+        (source, sights)
     }
 }

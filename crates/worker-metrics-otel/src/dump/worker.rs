@@ -8,7 +8,7 @@ use worker_metrics::{Source, StallCause, WorkerInfo, WorkerSnapshot, WorkerState
 use worker_metrics_thread_dump::{Activity, Call, Stack, Thread, ThreadId};
 
 use crate::stall::Doing;
-use crate::watchdog::{Testimony, Witness};
+use crate::watchdog::{Sight, Testimony, Witness};
 
 /// A worker at one moment. What is not known is absent.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,43 +47,51 @@ pub struct WorkerDump {
 }
 
 impl WorkerDump {
-    pub(super) fn of(
+    /// The worker as it is now, without what needs names, and what there is to see of its thread.
+    pub(super) fn see(
         source: &dyn Source,
         worker: usize,
         snapshot: &WorkerSnapshot,
         witness: &mut Witness,
-    ) -> Self {
+    ) -> (Self, Sight) {
         let evidence = source.evidence(worker).unwrap_or_default();
         let thread = evidence.thread_id.and_then(|id| Thread::open(ThreadId::from_u32(id)).ok());
         let look = thread.as_ref().and_then(|thread| thread.look().ok());
-        let testimony = match (&thread, &look) {
-            (Some(thread), Some(look)) => witness.look(thread, look),
-            _ => Testimony::default(),
+        let sight = match (&thread, &look) {
+            (Some(thread), Some(look)) => witness.see(thread, look),
+            _ => Sight::default(),
         };
         let WorkerInfo { thread_name, task_group, spawn_location, .. } = source.worker_info(worker);
-        let doing = match look.map(|look| look.call) {
-            Some(Call::In(_)) => Doing::Blocked,
-            Some(Call::Running | Call::Kernel) => Doing::Running,
-            None => Doing::Unknown,
-        };
         let is_running = snapshot.state.is_some_and(|state| state != WorkerState::Idle);
-        let cause = (is_running && doing != Doing::Unknown).then(|| testimony.cause(doing));
-        let Testimony { activity, stack } = testimony;
-        let its_name = || activity.as_ref().and_then(|activity| activity.name.as_deref()).map(Arc::from);
-        Self {
+        let dump = Self {
             worker,
             state: snapshot.state,
             progress_age: snapshot.progress_age.filter(|_| is_running),
             poll_age: evidence.poll_age.filter(|_| is_running),
-            cause,
+            cause: None,
             local_queue_size: snapshot.local_queue_depth,
-            thread_name: thread_name.or_else(its_name),
+            thread_name,
             thread_id: thread.map(|thread| thread.id()),
-            activity,
+            activity: None,
             task_group,
             spawn_location,
-            stack,
-        }
+            stack: None,
+        };
+        (dump, sight)
+    }
+
+    /// Adds what was seen of the thread, with its names.
+    pub(super) fn name(&mut self, testimony: Testimony) {
+        let doing = match testimony.activity.as_ref().map(|activity| activity.look.call) {
+            Some(Call::In(_)) => Doing::Blocked,
+            Some(Call::Running | Call::Kernel) => Doing::Running,
+            None => Doing::Unknown,
+        };
+        let is_running = self.state.is_some_and(|state| state != WorkerState::Idle);
+        self.cause = (is_running && doing != Doing::Unknown).then(|| testimony.cause(doing));
+        self.thread_name = self.thread_name.take().or_else(|| testimony.thread_name());
+        self.activity = testimony.activity;
+        self.stack = testimony.stack;
     }
 }
 

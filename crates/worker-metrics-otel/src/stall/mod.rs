@@ -16,7 +16,7 @@ mod tests;
 pub(crate) use cause::cause;
 pub(crate) use observation::{Limits, Observation};
 pub use proof::Proof;
-pub(crate) use proof::{Begun, Doing, Doubt};
+pub(crate) use proof::{Begun, Doing, Doubt, Sleep};
 pub(crate) use record::StallRecord;
 pub use stall::Stall;
 pub(crate) use stalls::Stalls;

@@ -85,6 +85,17 @@ pub(crate) struct Change {
     pub(crate) long_polls: Option<Duration>,
 }
 
+/// Whether a worker's thread sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sleep {
+    /// It has run since the last look, or is not known.
+    None,
+    /// It has not, and another thread may have the worker.
+    InDoubt,
+    /// It has not, and what there is to conclude from that is concluded.
+    Settled,
+}
+
 /// What is remembered of one worker between two observations.
 #[derive(Debug, Default)]
 pub(crate) struct WorkerProof {
@@ -150,10 +161,16 @@ impl WorkerProof {
         self.stall.is_some_and(|stall| stall.is_certain)
     }
 
-    /// Whether the thread has slept for so long that it is worth looking for others that may have
-    /// taken over the worker.
-    pub(crate) fn is_asleep(&self) -> bool {
-        self.silence.as_ref().is_some_and(|silence| silence.asleep_since.is_some())
+    /// Whether the thread sleeps, as of the last observation, and whether it matters who has the
+    /// worker.
+    pub(crate) fn sleep(&self) -> Sleep {
+        match &self.silence {
+            Some(Silence { asleep_since: Some(_), is_refuted, .. }) => match self.stall {
+                None if !is_refuted => Sleep::InDoubt,
+                _ => Sleep::Settled,
+            },
+            _ => Sleep::None,
+        }
     }
 
     /// Takes the next observation.

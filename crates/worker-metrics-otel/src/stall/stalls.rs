@@ -9,7 +9,7 @@ use worker_metrics::histogram::{Histogram, HistogramWriter, Scale};
 use worker_metrics::{Snapshot, StallCause, WorkerState};
 
 use super::observation::{Limits, Observation};
-use super::proof::{Change, WorkerProof};
+use super::proof::{Change, Sleep, WorkerProof};
 
 /// Bounds of the durations. Below 0.1 s, the error of the default watchdog, nothing is told apart;
 /// around the default threshold of 1 s they are close; at 10, 30 and 60 s requests and probes time
@@ -44,9 +44,9 @@ impl Stalls {
         Self { limits, workers: (0..workers).map(worker).collect() }
     }
 
-    /// Whether the worker's thread has been asleep since an earlier look.
-    pub(crate) fn is_asleep(&self, worker: usize) -> bool {
-        self.workers.get(worker).is_some_and(|worker| worker.proof.is_asleep())
+    /// Whether the worker's thread sleeps.
+    pub(crate) fn sleep(&self, worker: usize) -> Sleep {
+        self.workers.get(worker).map_or(Sleep::None, |worker| worker.proof.sleep())
     }
 
     /// Takes the next observation of a worker. Returns what is new, and the number of the stall
@@ -102,9 +102,12 @@ impl Stalls {
                 continue;
             }
             into.stalls.set_counts(from.counts);
+            if !histograms {
+                continue;
+            }
             // The unknown one is always there: a reader learns the scale before the first stall.
             for (cause, durations) in StallCause::ALL.into_iter().zip(&from.durations) {
-                if !histograms || into.stalls.count(cause).is_none() {
+                if into.stalls.count(cause).is_none() {
                     continue;
                 }
                 durations.histogram().snapshot_into(into.stalls.duration_histogram_mut(cause));

@@ -20,4 +20,4 @@ mod worker_thread;
 pub(crate) use source::WatchedSource;
 pub(crate) use sources::WatchedSources;
 pub(crate) use thread::{Emit, WatchdogThread};
-pub(crate) use witness::{Testimony, Witness};
+pub(crate) use witness::{Sight, Testimony, Witness};

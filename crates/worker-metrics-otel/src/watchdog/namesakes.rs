@@ -1,7 +1,8 @@
 //! Threads that may have taken over a worker whose own thread is asleep.
 //!
 //! Tokio's `block_in_place` hands a worker to a thread of the blocking pool, which has the same
-//! name as the workers. Asked only while a stall is suspected.
+//! name as the workers. Asked only while a worker's thread sleeps, and nothing is concluded from
+//! that yet.
 
 use std::collections::HashMap;
 

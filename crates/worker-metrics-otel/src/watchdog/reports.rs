@@ -45,6 +45,20 @@ const LONG_POLLS_AGAIN: Duration = Duration::from_secs(600);
 /// Workers whose last report is remembered.
 const MOST_WORKERS: usize = 1_024;
 
+/// A line of the log about a stall: the macro below wants its name as a literal.
+macro_rules! warn_of {
+    ($name:literal, $stall:expr, $message:expr) => {
+        otel_warn!(
+            name: $name,
+            namespace = $stall.identity.namespace.to_string(),
+            id = $stall.identity.id.clone(),
+            worker = $stall.worker.to_string(),
+            cause = $stall.cause.as_str(),
+            message = $message
+        )
+    };
+}
+
 impl Reports {
     pub(super) fn new(watchdog: Watchdog, emit: Emit) -> Self {
         Self {
@@ -98,8 +112,8 @@ impl Reports {
         if let Some(source) = attached {
             source.count(worker, serial, cause);
         }
+        let thread_name = info.thread_name.or_else(|| testimony.thread_name());
         let Testimony { activity, stack } = testimony;
-        let its_name = || activity.as_ref().and_then(|activity| activity.name.as_deref()).map(Arc::from);
         let key = worker_of(&identity, worker);
         let stall = Arc::new(Stall {
             identity,
@@ -109,7 +123,7 @@ impl Reports {
             cause,
             proof: begun.proof,
             own_time: begun.own_time,
-            thread_name: info.thread_name.or_else(its_name),
+            thread_name,
             thread_id,
             activity,
             task_group: info.task_group,
@@ -119,14 +133,7 @@ impl Reports {
         let is_in_full = self.limit.admits(now, || stall.code());
         self.ongoing.insert(key, Ongoing { stall: stall.clone(), serial, source, is_in_full });
         if is_in_full {
-            otel_warn!(
-                name: "WorkerMetrics.WorkerStalled",
-                namespace = stall.identity.namespace.to_string(),
-                id = stall.identity.id.clone(),
-                worker = stall.worker.to_string(),
-                cause = stall.cause.as_str(),
-                message = stall.to_string()
-            );
+            warn_of!("WorkerMetrics.WorkerStalled", stall, stall.to_string());
             self.emit(&stall, at);
         }
         self.call(|watchdog| watchdog.call(&stall));
@@ -146,14 +153,7 @@ impl Reports {
         }
         let stall = stall.ended(duration);
         if is_in_full {
-            otel_warn!(
-                name: "WorkerMetrics.WorkerStallEnded",
-                namespace = stall.identity.namespace.to_string(),
-                id = stall.identity.id.clone(),
-                worker = stall.worker.to_string(),
-                cause = stall.cause.as_str(),
-                message = stall.headline()
-            );
+            warn_of!("WorkerMetrics.WorkerStallEnded", stall, stall.headline());
             self.emit(&stall, at);
         }
         self.call(|watchdog| watchdog.call_at_end(&stall));

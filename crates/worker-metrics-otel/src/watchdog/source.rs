@@ -96,8 +96,8 @@ impl WatchedSource {
         events: &mut Vec<Event>,
     ) {
         let seen = if self.has_evidence {
-            let is_asleep = lock(&self.stalls).is_asleep(worker);
-            watched.look(&*self.source, worker, is_asleep, known)
+            let sleep = lock(&self.stalls).sleep(worker);
+            watched.look(&*self.source, worker, sleep, known)
         } else {
             snapshot.workers().get(worker).map(|it| watched.stated(it, Instant::now()))
         };

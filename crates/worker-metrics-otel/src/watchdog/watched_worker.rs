@@ -8,7 +8,7 @@ use worker_metrics_thread_dump::{Look, Thread};
 
 use super::namesakes::Namesakes;
 use super::worker_thread::{Found, WorkerThread};
-use crate::stall::Observation;
+use crate::stall::{Observation, Sleep};
 
 /// What is kept of one worker from one look to the next.
 #[derive(Debug, Default)]
@@ -28,19 +28,19 @@ struct Stated {
 }
 
 impl WatchedWorker {
-    /// Looks at the worker and its thread. `is_asleep` is what the looks before have found, and
-    /// `known` the threads of all workers.
+    /// Looks at the worker and its thread. `sleep` is what the looks before have found, and `known`
+    /// the threads of all workers.
     pub(super) fn look(
         &mut self,
         source: &dyn Source,
         worker: usize,
-        is_asleep: bool,
+        sleep: Sleep,
         known: &[u32],
     ) -> Option<Observation> {
         let evidence = source.evidence(worker)?;
         let mut seen = observation(&evidence);
         self.thread_id = evidence.thread_id;
-        if !is_asleep {
+        if sleep == Sleep::None {
             self.namesakes.forget();
         }
         if !evidence.is_running {
@@ -59,7 +59,8 @@ impl WatchedWorker {
                 }
             }
         }
-        if is_asleep
+        // All threads of the process are searched: only as long as the answer matters.
+        if sleep == Sleep::InDoubt
             && !evidence.is_current
             && seen.thread.is_some()
             && let Some(thread) = self.thread.thread()

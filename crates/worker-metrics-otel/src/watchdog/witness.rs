@@ -23,7 +23,7 @@ const ATTEMPTS: usize = 4;
 
 /// What was seen of a thread, its stack by addresses.
 #[derive(Debug, Default)]
-pub(super) struct Sight {
+pub(crate) struct Sight {
     activity: Option<Activity>,
     stack: Option<RawStack>,
 }
@@ -40,14 +40,8 @@ impl Witness {
         Self { stacks: Stacks::new().ok(), is_discreet }
     }
 
-    /// Looks at a thread that was found as in `look`, and names what there is to see.
-    pub(crate) fn look(&mut self, thread: &Thread, look: &Look) -> Testimony {
-        let sight = self.see(thread, look);
-        self.name(sight)
-    }
-
     /// Looks at a thread that was found as in `look`.
-    pub(super) fn see(&mut self, thread: &Thread, look: &Look) -> Sight {
+    pub(crate) fn see(&mut self, thread: &Thread, look: &Look) -> Sight {
         let stack = self.stacks.as_mut().and_then(|stacks| stack(stacks, thread));
         let activity = thread.activity(look).ok();
         Sight { activity: activity.map(|it| if self.is_discreet { it.redacted() } else { it }), stack }
@@ -57,7 +51,7 @@ impl Witness {
     ///
     /// **Cost**: reads the debug information of the program, which may take a second on a busy
     /// machine: never on the thread that looks.
-    pub(super) fn name(&mut self, sight: Sight) -> Testimony {
+    pub(crate) fn name(&mut self, sight: Sight) -> Testimony {
         let Sight { activity, stack } = sight;
         let named = |raw: RawStack| self.stacks.as_mut().map(|stacks| Arc::new(stacks.name(&raw)));
         Testimony { activity, stack: stack.and_then(named) }
@@ -84,6 +78,11 @@ fn stack(stacks: &mut Stacks, thread: &Thread) -> Option<RawStack> {
 }
 
 impl Testimony {
+    /// The name of the thread, as the system has it.
+    pub(crate) fn thread_name(&self) -> Option<Arc<str>> {
+        self.activity.as_ref().and_then(|activity| activity.name.as_deref()).map(Arc::from)
+    }
+
     /// Why the worker is stalled.
     pub(crate) fn cause(&self, doing: Doing) -> StallCause {
         let waits_on = self.activity.as_ref().and_then(|activity| activity.waits_on.as_ref());

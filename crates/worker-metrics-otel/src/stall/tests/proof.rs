@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use worker_metrics_thread_dump::{Call, CallLine, Look};
 
 use crate::stall::observation::{Limits, Observation};
-use crate::stall::proof::{Begun, Change, Doing, Doubt, Proof, WorkerProof};
+use crate::stall::proof::{Begun, Change, Doing, Doubt, Proof, Sleep, WorkerProof};
 
 const INTERVAL: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
@@ -212,9 +212,11 @@ fn maybe_elsewhere() -> Worker {
 #[test]
 fn a_worker_that_another_thread_may_have_is_stalled_once_its_stack_shows_that_none_has() {
     let mut worker = maybe_elsewhere();
+    assert_eq!(worker.proof.sleep(), Sleep::Settled);
     worker.proof.is_certain();
     worker.sleeps(9);
     assert!(worker.proof.is_stalled());
+    assert_eq!(worker.proof.sleep(), Sleep::Settled, "nobody is searched for while a stall goes on");
     worker.publishes();
     worker.look();
     assert_eq!(worker.stalled_once().1, 2 * SECOND);
@@ -226,12 +228,14 @@ fn a_worker_that_another_thread_has_is_not_stalled_however_long_its_own_sleeps()
     worker.proof.refute();
     worker.sleeps(1_000);
     assert_eq!((worker.stalls.len(), worker.durations.len()), (1, 0));
+    assert_eq!(worker.proof.sleep(), Sleep::Settled);
 }
 
 #[test]
 fn where_the_stack_does_not_say_a_worker_without_a_sign_of_life_for_21_seconds_is_not_elsewhere() {
     let mut worker = maybe_elsewhere();
     worker.proof.leave_unsettled();
+    assert_eq!(worker.proof.sleep(), Sleep::InDoubt);
     worker.sleeps(199);
     assert_eq!(worker.stalls.len(), 1);
     worker.sleeps(1);
