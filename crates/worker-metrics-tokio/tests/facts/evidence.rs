@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::{block_in_place, yield_now};
 use worker_metrics::{Source, WorkerState};
 use worker_metrics_tokio::{RuntimeBuilderExt, TaskMetrics, TokioRuntime};
@@ -16,8 +16,11 @@ use crate::rig::{
     thread_number,
 };
 
-#[test]
-fn a_blocked_worker_runs_is_driven_and_shows_no_sign_of_life() {
+/// A runtime whose only worker is known, and polls a task that waits `within`; and the number of
+/// the thread that began the poll.
+fn blocked(
+    within: impl FnOnce(&mut dyn FnMut()) + Send + 'static,
+) -> (Runtime, TokioRuntime, Blocked, Option<u32>) {
     let runtime = multi_thread(1);
     let source = TokioRuntime::new(runtime.handle());
     evidence_until(&source, 0, |evidence| evidence.thread_id.is_some() || !cfg!(target_os = "linux"));
@@ -26,9 +29,15 @@ fn a_blocked_worker_runs_is_driven_and_shows_no_sign_of_life() {
     let (tell, told) = channel();
     runtime.spawn(async move {
         tell.send(thread_number()).unwrap();
-        block.wait(&begun);
+        within(&mut || block.wait(&begun));
     });
     begins.recv().unwrap();
+    (runtime, source, blocked, told.recv().unwrap())
+}
+
+#[test]
+fn a_blocked_worker_runs_is_driven_and_shows_no_sign_of_life() {
+    let (_runtime, source, blocked, thread) = blocked(|wait| wait());
     let before = evidence_until(&source, 0, |evidence| evidence.is_running);
     for _ in 0..100 {
         let now = evidence(&source, 0);
@@ -36,7 +45,7 @@ fn a_blocked_worker_runs_is_driven_and_shows_no_sign_of_life() {
         assert_eq!(now.is_driven, Some(true));
         assert_eq!(now.progress, before.progress);
         assert_eq!(now.poll_age, None, "no poll is measured");
-        assert_eq!(now.thread_id, told.try_recv().unwrap_or(now.thread_id));
+        assert_eq!(now.thread_id, thread);
         assert_eq!(now.is_current, cfg!(tokio_unstable));
     }
     blocked.release();
@@ -181,18 +190,7 @@ fn a_worker_whose_measured_poll_holds_up_the_shutdown_is_stalled() {
 
 #[test]
 fn a_worker_that_was_handed_over_is_known_by_its_new_thread_or_by_none_and_never_as_current() {
-    let runtime = multi_thread(1);
-    let source = TokioRuntime::new(runtime.handle());
-    evidence_until(&source, 0, |evidence| evidence.thread_id.is_some() || !cfg!(target_os = "linux"));
-    let (blocked, block) = Blocked::new();
-    let (begun, begins) = channel();
-    let (tell, told) = channel();
-    runtime.spawn(async move {
-        tell.send(thread_number()).unwrap();
-        block_in_place(|| block.wait(&begun));
-    });
-    begins.recv().unwrap();
-    let first = told.recv().unwrap();
+    let (runtime, source, blocked, first) = blocked(|wait| block_in_place(wait));
     let again = Blocked::spawn(&runtime);
     let now = evidence_until(&source, 0, |evidence| evidence.is_running);
     // On stable nothing tells, until a probe does.
