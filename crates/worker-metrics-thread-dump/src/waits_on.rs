@@ -121,14 +121,17 @@ impl fmt::Display for WaitsOn {
             Self::Memory => f.write_str("memory"),
             Self::Other { name } => f.write_str(name),
             Self::AnyOf { descriptors, more } => {
-                for (position, descriptor) in descriptors.iter().enumerate() {
-                    let is_last = position + 1 == descriptors.len() && *more == 0;
+                let mut all: Vec<_> = descriptors.iter().map(Self::to_string).collect();
+                // Two pipes, as those of a child, are no choice to a reader.
+                all.dedup();
+                for (position, descriptor) in all.iter().enumerate() {
+                    let is_last = position + 1 == all.len() && *more == 0;
                     f.write_str(match position {
                         0 => "",
                         _ if is_last => " or ",
                         _ => ", ",
                     })?;
-                    descriptor.fmt(f)?;
+                    f.write_str(descriptor)?;
                 }
                 if *more > 0 { write!(f, " or {more} more") } else { Ok(()) }
             }
@@ -164,6 +167,10 @@ mod tests {
     fn each_is_said_in_english() {
         let file = WaitsOn::File { path: Some("/var/lib/x/wal".into()) };
         let any = WaitsOn::AnyOf { descriptors: vec![database(), WaitsOn::Pipe { inode: 7 }], more: 0 };
+        let twice = WaitsOn::AnyOf {
+            descriptors: vec![WaitsOn::Pipe { inode: 7 }, WaitsOn::Pipe { inode: 8 }],
+            more: 0,
+        };
         let many = WaitsOn::AnyOf { descriptors: vec![WaitsOn::Pipe { inode: 7 }], more: 3 };
         for (call, waits_on, expected) in [
             ("recvfrom", database(), "recvfrom on a TCP socket from 127.0.0.1:40312 to 127.0.0.1:5432"),
@@ -179,6 +186,7 @@ mod tests {
             ("epoll_wait", WaitsOn::Events, "epoll_wait for events"),
             ("poll", any, "poll on a TCP socket from 127.0.0.1:40312 to 127.0.0.1:5432 or a pipe"),
             ("poll", many, "poll on a pipe or 3 more"),
+            ("poll", twice, "poll on a pipe"),
             (
                 "read",
                 WaitsOn::Terminal { path: Some("/dev/tty1".into()) },

@@ -61,7 +61,7 @@ impl Called {
             called.a_channel |= is(&["mpsc::", "mpmc::", "crossbeam_channel::", "flume::"]);
             called.a_child |= is(&["std::process::", "process::Child"]);
             called.another_thread |=
-                is(&["block_on", "JoinInner", "JoinHandle", "rayon_core::", "pthread_join"])
+                is(&["block_on", "thread::scope", "JoinInner", "JoinHandle", "rayon_core::", "pthread_join"])
                     || is_park(function);
         }
         called
@@ -126,6 +126,8 @@ mod tests {
             (&["__futex_wait", "std::sys::sync::mutex::futex::Mutex::lock_contended"][..], StallCause::Lock),
             (&["std::sync::condvar::Condvar::wait"], StallCause::Lock),
             (&["std::thread::park", "std::sync::mpmc::list::Channel<T>::recv"], StallCause::Lock),
+            (&["__futex_wait", "std::thread::scoped::scope"], StallCause::Waiting),
+            (&["__futex_wait", "std::sync::barrier::Barrier::wait"], StallCause::Lock),
             (&["__futex_wait", "pthread_join", "std::thread::JoinInner<T>::join"], StallCause::Waiting),
             (&["std::thread::park", "futures_executor::local_pool::block_on"], StallCause::Waiting),
             (&["std::thread::functions::park", "with<app::Job>", "block_on<app::Job>"], StallCause::Waiting),

@@ -203,7 +203,9 @@ fn every_row_of_a_tokio_runtime_is_the_same_through_a_meter_and_by_otlp() {
                 };
                 work();
                 let exported = compare(&everything(detail), temporality, protocol, source, work);
-                assert!(exported.len() > if cfg!(tokio_unstable) { 20 } else { 10 }, "{exported:#?}");
+                // Of deltas those that are not 0: whether there are noops and steals is the
+                // machine's.
+                assert!(exported.len() >= if cfg!(tokio_unstable) { 20 } else { 11 }, "{exported:#?}");
             }
         }
     }
