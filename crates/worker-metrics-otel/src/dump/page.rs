@@ -84,3 +84,60 @@ impl fmt::Display for WorkerDump {
 fn counted(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use worker_metrics::StallCause;
+    use worker_metrics_thread_dump::ThreadId;
+
+    use super::*;
+
+    #[test]
+    fn a_page_has_a_paragraph_for_each_source_and_a_line_for_each_worker() {
+        let worker = |worker, state| WorkerDump {
+            worker,
+            state: Some(state),
+            progress_age: None,
+            poll_age: None,
+            cause: None,
+            local_queue_size: Some(0),
+            thread_name: Some("main-worker".into()),
+            thread_id: Some(ThreadId::from_u32(17)),
+            activity: None,
+            task_group: None,
+            spawn_location: None,
+            stack: None,
+        };
+        let stuck = WorkerDump {
+            poll_age: Some(Duration::from_millis(3_204)),
+            cause: Some(StallCause::Lock),
+            task_group: Some("render".into()),
+            ..worker(1, WorkerState::Stalled)
+        };
+        let source = SourceDump {
+            namespace: "tokio".to_owned(),
+            id: "1".to_owned(),
+            name: Some("main".to_owned()),
+            flavor: None,
+            task_count: Some(1),
+            global_queue_size: Some(3),
+            blocking_queue_size: Some(0),
+            workers: vec![worker(0, WorkerState::Idle), stuck],
+        };
+        let mut dump = Dump { made_at: SystemTime::UNIX_EPOCH, process_id: 4_711, sources: vec![source] };
+        assert_eq!(
+            dump.to_string(),
+            "workers of process 4711\n\n\
+             \"main\" (tokio, id 1): 2 workers, 1 live task, 3 in the global queue\n  \
+             worker 0: idle, 0 in its queue\n    \
+             thread: \"main-worker\" (17)\n  \
+             worker 1: stalled, in a poll for 3.20 s, waiting for a lock, 0 in its queue\n    \
+             thread: \"main-worker\" (17)\n    \
+             task: of the group \"render\""
+        );
+        dump.sources.clear();
+        assert_eq!(dump.to_string(), "workers of process 4711: no runtime or pool is attached");
+    }
+}

@@ -123,3 +123,52 @@ impl fmt::Display for Stall {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use worker_metrics::Namespace;
+
+    use super::*;
+
+    fn stall() -> Stall {
+        Stall {
+            identity: Identity::new(Namespace::WORKER_POOL, "7").with_name("render").with_workers(4),
+            worker: 2,
+            age: Duration::from_millis(1_254),
+            duration: None,
+            cause: StallCause::Lock,
+            proof: Proof::Asleep,
+            own_time: Some(Duration::from_millis(350)),
+            thread_name: Some("render-2".into()),
+            thread_id: Some(ThreadId::from_u32(4_711)),
+            activity: None,
+            task_group: Some("thumbnails".into()),
+            spawn_location: None,
+            stack: None,
+        }
+    }
+
+    #[test]
+    fn a_stall_reads_as_a_line_and_what_is_known_beside_it() {
+        let mut stall = stall();
+        assert_eq!(
+            stall.to_string(),
+            "worker 2 of \"render\" (worker_pool, id 7) has been stuck for 1.25 s: waiting for a lock\n  \
+             thread: \"render-2\" (4711)\n  task: of the group \"thumbnails\""
+        );
+        assert_eq!(
+            stall.ended(Duration::from_secs(3)).headline(),
+            "worker 2 of \"render\" (worker_pool, id 7) was stuck for 3.00 s: waiting for a lock"
+        );
+        stall.identity.name = None;
+        (stall.thread_name, stall.thread_id, stall.task_group) = (None, None, None);
+        stall.cause = StallCause::NoCpu;
+        assert_eq!(
+            stall.to_string(),
+            "worker 2 of worker_pool 7 has been stuck for 1.25 s: no CPU available, it ran for 0.35 s of that"
+        );
+        let here = Location::caller();
+        stall.spawn_location = Some(here);
+        assert!(stall.to_string().ends_with(&format!("\n  task: spawned at {here}")), "{stall}");
+    }
+}

@@ -14,28 +14,43 @@ use worker_metrics_otel::{Instrumentation, Options, Otlp, Protocol, Watchdog};
 const THRESHOLD: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn instrumentation() -> Instrumentation {
-    let watchdog = Watchdog::every(Duration::from_millis(20)).unwrap();
-    Instrumentation::new(Options::default().with_watchdog(watchdog))
+fn watchdog() -> Watchdog {
+    Watchdog::every(Duration::from_millis(20)).unwrap()
 }
 
-/// A worker that sleeps within a job until `is_seen`.
+fn instrumentation() -> Instrumentation {
+    Instrumentation::new(Options::default().with_watchdog(watchdog()))
+}
+
+/// A worker that waits within a job until `is_seen`.
 fn stall(workers: &Instrumentation, is_seen: impl FnOnce() -> bool) {
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    stall_in(
+        workers,
+        move || wait_for_the_database(&ended),
+        || {
+            let is_seen = is_seen();
+            drop(end);
+            is_seen
+        },
+    );
+}
+
+/// A worker that waits in `job`, which `is_seen` ends.
+fn stall_in(workers: &Instrumentation, job: impl FnOnce() + Send + 'static, is_seen: impl FnOnce() -> bool) {
     let (pool, mut batches) = Pool::builder("render").workers(1).stall_threshold(THRESHOLD).build().unwrap();
     let _render = workers.attach(pool).unwrap();
     let mut batch = batches.remove(0);
-    let (end, ended) = std::sync::mpsc::channel::<()>();
     let worker = std::thread::Builder::new().name("render-0".to_owned()).spawn(move || {
         batch.metrics().set_thread(&std::thread::current());
         batch.start_poll();
-        wait_for_the_database(&ended);
+        job();
         batch.end_poll();
         batch.about_to_park();
         batch.submit();
     });
     let worker = worker.unwrap();
     let is_seen = is_seen();
-    drop(end);
     worker.join().unwrap();
     assert!(is_seen, "no stall was reported in time");
     // Until the watchdog has seen the end.
@@ -139,5 +154,45 @@ fn with_a_logger_provider_of_the_programs_the_record_goes_there_and_nowhere_else
         emitted[0].record.attributes_iter().any(|(its, value)| its.as_str() == key && value == wanted)
     };
     assert!(has("worker_pool.name", &"render".into()));
+    assert!(receiver.logs().is_empty());
+}
+
+#[test]
+fn addresses_are_left_out_of_a_record_on_request() {
+    for (watchdog, has_address) in [(watchdog(), true), (watchdog().without_addresses(), false)] {
+        let receiver = receiver().start().unwrap();
+        let workers = Instrumentation::new(Options::default().with_watchdog(watchdog));
+        let push = push(&workers, &receiver, Spoken::Grpc).start().unwrap();
+        let peer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = peer.local_addr().unwrap();
+        let mut connection = std::net::TcpStream::connect(address).unwrap();
+        let (accepted, _) = peer.accept().unwrap();
+        let job = move || drop(std::io::Read::read(&mut connection, &mut [0]));
+        stall_in(&workers, job, || {
+            let is_seen = receiver.wait_until(PATIENCE, |state| !state.logs().is_empty());
+            drop(accepted);
+            is_seen
+        });
+        push.shutdown().unwrap();
+        let (_, body, attributes) = records(&receiver).swap_remove(0);
+        if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+            let waits_on = &attributes["worker_pool.stall.waits_on"];
+            assert!(waits_on.starts_with("recvfrom on a TCP socket"), "{waits_on}");
+            for text in [&body, waits_on] {
+                assert_eq!(text.contains(&address.to_string()), has_address, "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_log_records_a_stall_is_called_back_and_sent_nowhere() {
+    let receiver = receiver().start().unwrap();
+    let (begun, stalls) = std::sync::mpsc::channel();
+    let watchdog = watchdog().without_log_records().on_stall(move |stall| begun.send(stall.cause).unwrap());
+    let workers = Instrumentation::new(Options::default().with_watchdog(watchdog));
+    let push = push(&workers, &receiver, Spoken::Http).start().unwrap();
+    stall(&workers, || stalls.recv_timeout(PATIENCE).is_ok());
+    push.shutdown().unwrap();
     assert!(receiver.logs().is_empty());
 }
